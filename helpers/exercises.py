@@ -1,0 +1,392 @@
+"""The checks behind the exercises: each says that an answer is right, or what is wrong with it.
+
+In a notebook: `exercises.check("02.1", pad_batch)`. A check compares the answer with a result of
+its own and then looks for the typical mistakes, so that the hint fits the mistake.
+"""
+
+import copy
+import math
+import traceback
+
+import torch
+
+from helpers.errors import LearnerError
+
+_CHECKS = {}
+UNANSWERED = "not answered yet. Replace the dots by your code and run the cell again."
+
+
+class _Hint(Exception):
+    """What is wrong with an answer, in a sentence for the learner."""
+
+
+class _Unanswered(Exception):
+    """The answer is still the stub."""
+
+
+def check(number, answer):
+    """Print whether `answer` solves the exercise, else the hint for what is wrong with it.
+
+    Leaves the random state of torch as it was. Raises LearnerError for an unknown exercise.
+    """
+    if number not in _CHECKS:
+        raise LearnerError(f"There is no exercise {number!r}, only: {', '.join(_CHECKS)}.")
+    print(f"Exercise {number}: {_verdict(_CHECKS[number], answer)}")
+
+
+def _verdict(examine, answer):
+    try:
+        with torch.random.fork_rng(devices=[]):
+            praise = examine(answer)
+    except _Unanswered:
+        return UNANSWERED
+    except _Hint as hint:
+        return f"not yet. {hint}"
+    except Exception as error:  # whatever the learner's code raises
+        frames = traceback.extract_tb(error.__traceback__)
+        inside = [f for f in frames if f.name == getattr(answer, "__name__", "")]
+        line = f" in the line `{inside[-1].line}`" if inside and inside[-1].line else ""
+        return f"not yet. Your code stops with {type(error).__name__}{line}: {error}"
+    return f"right. {praise}"
+
+
+def _exercise(number):
+    def register(examine):
+        _CHECKS[number] = examine
+        return examine
+
+    return register
+
+
+def _given(value):
+    """Return the answer's value; None or ... is what the stub returns."""
+    if value is None or value is ...:
+        raise _Unanswered
+    return value
+
+
+def _close(a, b, tolerance=1e-4):
+    a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
+    return a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=0)
+
+
+def _number(value):
+    """Return a plain number out of a number or a tensor of one element."""
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _Hint(f"A number is wanted; yours is a {type(value).__name__}.")
+    return float(value)
+
+
+@_exercise("00.1")
+def _majority_accuracy(answer):
+    """majority_accuracy(train_labels, test_labels) -> share of the test split."""
+    train, test = [0, 0, 0, 1, 1], [1, 1, 1, 0]
+    value = _number(_given(answer(train, test)))
+    if math.isclose(value, 0.75):
+        raise _Hint("That is the majority of the test labels. A baseline may only look at "
+                    "train: choose the label there, then count it in test.")
+    if value == 1:
+        raise _Hint("You count how often the label occurs; the share of the test labels is "
+                    "wanted: divide by how many there are.")
+    if math.isclose(value, 0.6):
+        raise _Hint("That is the accuracy on train. Choose the label on train, count it in test.")
+    if not math.isclose(value, 0.25):
+        raise _Hint(f"For train {train} and test {test} it is 1 of 4, so 0.25; yours is {value}.")
+    if not math.isclose(_number(answer([1, 1, 0], [1, 1, 1, 1, 0])), 0.8):
+        raise _Hint("It works when 0 is the majority, but not when 1 is.")
+    return "A model has to beat this before its accuracy means anything."
+
+
+@_exercise("00.2")
+def _half_width(answer):
+    """half_width(accuracy, n) -> half of the 95 % interval, normal approximation."""
+    p, n = 0.9, 400
+    value, right = _number(_given(answer(p, n))), 1.96 * math.sqrt(0.9 * 0.1 / 400)
+    if math.isclose(value, right / 1.96, rel_tol=0.01):
+        raise _Hint("That is one standard error. For 95 % take 1.96 of them.")
+    if math.isclose(value, 2 * right, rel_tol=0.03):
+        raise _Hint("That is the whole width of the interval; half of it is wanted.")
+    if math.isclose(value, 1.96 * p * (1 - p) / n, rel_tol=0.03):
+        raise _Hint("That is the variance. The standard error is its square root.")
+    if math.isclose(value, 1.96 * math.sqrt(p * (1 - p)) / n, rel_tol=0.03):
+        raise _Hint("n belongs under the square root: divide by n before you take it.")
+    if math.isclose(value, 1.96 * math.sqrt(p / n), rel_tol=0.03):
+        raise _Hint("The variance of a share p is p times (1 - p).")
+    if not math.isclose(value, right, rel_tol=0.03):
+        raise _Hint(f"For 0.9 and 400 texts it is about 0.029; yours is {value:.3g}.")
+    return "With 400 texts, differences below three points are not worth a headline."
+
+
+@_exercise("01.1")
+def _layer_parameters(answer):
+    """layer_parameters(hidden, intermediate) -> parameters of one encoder layer of BERT."""
+
+    def count(h, i):
+        return 4 * (h * h + h) + (h * i + i) + (i * h + h) + 2 * 2 * h
+
+    h, i = 384, 1536
+    value, right = _number(_given(answer(h, i))), count(h, i)
+    biases = 4 * h + i + h
+    if value == right - biases:
+        raise _Hint("The biases are missing: each linear map has one number an output besides "
+                    "its matrix.")
+    if value == right - 4 * h:
+        raise _Hint("The two LayerNorms are missing; each has a scale and a shift of size hidden.")
+    if value == right - biases - 4 * h:
+        raise _Hint("You counted the matrices. Add the biases and the two LayerNorms.")
+    if value == right - 2 * h:
+        raise _Hint("A layer has two LayerNorms: one after attention, one after the "
+                    "feed-forward part.")
+    if value == right - (h * h + h):
+        raise _Hint("Attention has four maps: query, key, value, and the output.")
+    if value != right:
+        raise _Hint(f"For 384 and 1536 it is {right:,}; yours is {value:,.0f}.")
+    if _number(answer(768, 3072)) != count(768, 3072):
+        raise _Hint("It is right for 384 and 1536, but not for 768 and 3072.")
+    return "For BERT-base, with 768 and 3072, that makes 7,087,872 a layer."
+
+
+@_exercise("01.2")
+def _mean_pool(answer):
+    """mean_pool(hidden, mask): (batch, tokens, size), (batch, tokens) -> (batch, size)."""
+    hidden = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1))
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    value = _given(answer(hidden, mask))
+    weights = mask[..., None].float()
+    right = (hidden * weights).sum(1) / weights.sum(1)
+    if not isinstance(value, torch.Tensor) or value.shape != right.shape:
+        shape = tuple(getattr(value, "shape", ()))
+        raise _Hint(f"The result should have the shape (batch, size) = (2, 3); yours has {shape}.")
+    if _close(value, hidden.mean(1)):
+        raise _Hint("You average over the padding too. Multiply by the mask before you add up, "
+                    "and divide by the number of real tokens.")
+    if _close(value, (hidden * weights).mean(1)):
+        raise _Hint("The padding is zero in your sum, but you still divide by all positions. "
+                    "Divide by the number of real tokens.")
+    if _close(value, (hidden * weights).sum(1)):
+        raise _Hint("That is the sum. Divide it by the number of real tokens.")
+    if _close(value, hidden[:, 0]):
+        raise _Hint("That is the vector of the first token, [CLS]. The mean over all real "
+                    "tokens is wanted.")
+    if not _close(value, right):
+        raise _Hint("The shape is right, the numbers are not: average the vectors whose mask "
+                    "is 1, for each text on its own.")
+    return "Averages over padding are a favourite of bug hunters: no error, only worse numbers."
+
+
+@_exercise("02.1")
+def _pad_batch(answer):
+    """pad_batch(rows) -> input_ids, attention_mask; each a list of lists."""
+    rows = [[101, 7, 8, 102], [101, 102], [101, 9, 102]]
+    before = copy.deepcopy(rows)
+    value = _given(answer(rows))
+    if rows != before:
+        raise _Hint("Your code changes the lists that it was given. Build new ones.")
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise _Hint("Return two things: the padded ids and the mask.")
+    ids, mask = (torch.as_tensor(part).tolist() if isinstance(part, torch.Tensor)
+                 else [list(row) for row in part] for part in value)
+    right_mask = [[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]]
+    if {len(row) for row in ids} == {2}:
+        raise _Hint("You cut every text to the shortest. Lengthen them to the longest.")
+    if len({len(row) for row in ids}) != 1:
+        raise _Hint("The rows still differ in length. Add the id 0 until each is as long as the "
+                    "longest.")
+    if len(ids[0]) > 4:
+        raise _Hint(f"The longest text has 4 tokens, your rows have {len(ids[0])}. Padding to "
+                    "the longest in the batch is enough.")
+    if ids[1] == [0, 0, 101, 102]:
+        raise _Hint("You pad on the left. BERT's positions count from the left, so its texts "
+                    "are padded on the right.")
+    if ids != [[101, 7, 8, 102], [101, 102, 0, 0], [101, 9, 102, 0]]:
+        raise _Hint(f"Padding is the id 0 at the end of a row; your second row is {ids[1]}.")
+    if mask == [[1 - m for m in row] for row in right_mask]:
+        raise _Hint("The mask is the wrong way round: 1 for a token, 0 for padding.")
+    if all(m == 1 for row in mask for m in row):
+        raise _Hint("The mask is 1 everywhere, so the model would read the padding.")
+    if mask != right_mask:
+        raise _Hint(f"The mask of the second row should be [1, 1, 0, 0]; yours is {mask[1]}.")
+    return "This is what the collator does for every batch."
+
+
+@_exercise("02.2")
+def _lost_share(answer):
+    """lost_share(lengths, max_length) -> share of all tokens that truncation drops."""
+    lengths, limit = [10, 20, 30, 40], 25
+    value = _number(_given(answer(lengths, limit)))
+    if math.isclose(value, 0.5):
+        raise _Hint("That is the share of texts that are cut. The share of tokens that are "
+                    "lost is wanted.")
+    if math.isclose(value, 0.8):
+        raise _Hint("That is the share that is kept. Take it from 1.")
+    if math.isclose(value, 20):
+        raise _Hint("That is the number of tokens lost. Divide by the number of all tokens.")
+    if math.isclose(value, 0.0) or value < 0:
+        raise _Hint("Short texts lose nothing, and must not make up for long ones: count "
+                    "max(0, length - max_length) for each text.")
+    if not math.isclose(value, 0.2):
+        raise _Hint(f"For lengths {lengths} and a limit of 25 it is 20 of 100, so 0.2; "
+                    f"yours is {value:.3g}.")
+    return "Small numbers here are why 128 is enough for reviews and not for contracts."
+
+
+@_exercise("03.1")
+def _accuracy(answer):
+    """accuracy(logits, labels): (batch, classes), (batch,) -> share that is right."""
+    logits = torch.tensor([[2.0, -1.0], [0.3, 0.1], [-1.0, 1.5], [0.2, 0.9], [-3.0, -2.0]])
+    labels = torch.tensor([0, 1, 1, 1, 0])
+    value = _given(answer(logits, labels))
+    if isinstance(value, torch.Tensor) and value.numel() > 1:
+        raise _Hint("That is one answer a text. Take the mean: one number for the batch.")
+    value = _number(value)
+    if math.isclose(value, 3):
+        raise _Hint("That is the number of right texts. Divide by how many there are.")
+    if math.isclose(value, 0.4, abs_tol=1e-6):
+        raise _Hint("That is the share that is wrong, or a threshold on one logit. The class is "
+                    "the position of the larger logit: argmax over the last dimension.")
+    if not math.isclose(value, 0.6, abs_tol=1e-6):
+        raise _Hint(f"For these five texts it is 3 of 5, so 0.6; yours is {value:.3g}. Compare "
+                    "argmax over the last dimension with the labels.")
+    return "Logits need no softmax for this: it keeps their order."
+
+
+@_exercise("03.2")
+def _train_step(answer):
+    """train_step(model, batch, optimizer) -> the loss as a number, one update made."""
+    ours, theirs = _tiny_run(_plain_step), _tiny_run(answer)
+    losses, weights, grad_left, needs_grad = theirs
+    if needs_grad:
+        raise _Hint("You return a tensor that still carries its graph, which keeps every step "
+                    "in memory. Return loss.item().")
+    if _close(weights[0], weights[-1]):
+        raise _Hint("The weights do not change: is optimizer.step() missing, or are the "
+                    "gradients cleared before it?")
+    if not _close(weights[0], ours[1][0]):
+        raise _Hint("The first update differs already. Its order: zero_grad, forward, backward, "
+                    "step.")
+    if _close(weights[1], ours[1][1]) and not _close(weights[2], ours[1][2]):
+        if grad_left > 1.5 * ours[2]:
+            raise _Hint("The first step is right, the second is not: its gradient still holds "
+                        "the first one's. Call optimizer.zero_grad() in every step.")
+        raise _Hint("The first step is right, the second is not.")
+    if not _close(losses, ours[0]):
+        raise _Hint(f"The weights are right, but the loss you return is {losses[0]:.3f} instead "
+                    f"of {ours[0][0]:.3f}.")
+    if not _close(weights[-1], ours[1][-1]):
+        raise _Hint("The weights differ from those of one plain step a call.")
+    return "Everything else in a training loop is bookkeeping."
+
+
+@_exercise("03.3")
+def _accumulated_step(answer):
+    """accumulated_step(model, batches, optimizer): one update from several small batches."""
+    whole, (first, second) = _tiny_batches()[0], _halves(_tiny_batches()[0])
+    model, optimizer = _tiny_model()
+    _plain_step(model, whole, optimizer)
+    right = _flat(model)
+    model, optimizer = _tiny_model()
+    start = _flat(model)
+    steps = []
+    original = optimizer.step
+    optimizer.step = lambda *a, **k: (steps.append(1), original(*a, **k))[1]
+    _given_or_changed(answer(model, [first, second], optimizer), start, model)
+    if _close(_flat(model), start):
+        raise _Hint("The weights do not change: call optimizer.step() once, after the loop.")
+    if len(steps) > 1:
+        raise _Hint("You step after every small batch. Let the gradients add up, and step once "
+                    "after the loop.")
+    model_sum, optimizer_sum = _tiny_model()
+    for part in (first, second):
+        _tiny_loss(model_sum, part).backward()
+    optimizer_sum.step()
+    if _close(_flat(model), _flat(model_sum)):
+        raise _Hint("The gradients add up to twice the mean. Divide each loss by the number of "
+                    "batches before backward.")
+    if not _close(_flat(model), right):
+        raise _Hint("The update differs from that of the one large batch. Clear the gradients "
+                    "once, before the loop, and go backward in every turn.")
+    return "Two batches of 8 have made the update of one batch of 16."
+
+
+class _Output:
+    def __init__(self, loss, logits):
+        self.loss, self.logits = loss, logits
+
+
+class _Tiny(torch.nn.Module):
+    """A linear classifier with the interface of a model from transformers."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.tensor([[0.1, -0.2, 0.3], [0.0, 0.2, -0.1]]))
+            self.linear.bias.zero_()
+
+    def forward(self, inputs, labels):
+        logits = self.linear(inputs)
+        return _Output(torch.nn.functional.cross_entropy(logits, labels), logits)
+
+
+def _tiny_model():
+    model = _Tiny()
+    return model, torch.optim.SGD(model.parameters(), lr=0.5)
+
+
+def _tiny_batches():
+    generator = torch.Generator().manual_seed(2)
+    return [
+        {
+            "inputs": torch.randn(16, 3, generator=generator) + 0.5,
+            "labels": torch.arange(16) % 2,
+        }
+        for _ in range(3)
+    ]
+
+
+def _halves(batch):
+    return tuple(
+        {key: value[part] for key, value in batch.items()}
+        for part in (slice(0, 8), slice(8, 16))
+    )
+
+
+def _tiny_loss(model, batch):
+    return model(**batch).loss
+
+
+def _plain_step(model, batch, optimizer):
+    optimizer.zero_grad()
+    loss = _tiny_loss(model, batch)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def _flat(model):
+    return torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+
+
+def _tiny_run(step):
+    """Make three steps; return losses, weights after each (start first), the norm of the last
+    gradient, and whether a loss still carries its graph.
+    """
+    model, optimizer = _tiny_model()
+    weights, losses, needs_grad, norm = [_flat(model)], [], False, 0.0
+    for batch in _tiny_batches():
+        loss = _given_or_changed(step(model, batch, optimizer), weights[0], model)
+        needs_grad |= isinstance(loss, torch.Tensor) and loss.requires_grad
+        losses.append(float(loss) if loss is not None else math.nan)
+        weights.append(_flat(model))
+        grads = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        norm = float(torch.cat(grads).norm()) if grads else 0.0
+    return losses, weights, norm, needs_grad
+
+
+def _given_or_changed(value, start, model):
+    """Return the value; None from an untouched model is the stub."""
+    if (value is None or value is ...) and _close(_flat(model), start):
+        raise _Unanswered
+    return None if value is ... else value

@@ -1,0 +1,131 @@
+"""Run notebooks from top to bottom without a browser, time them, and store their outputs."""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from helpers import paths, preflight
+
+NOTEBOOKS = paths.ROOT / "notebooks"
+TIMINGS = paths.REFERENCE / "timings.json"
+
+
+def run(names=(), *, save=False):
+    """Run notebooks by number or name (all without any); returns the exit status.
+
+    Prints seconds and peak memory of each. With `save` the outputs are stored in the files and
+    the seconds in `data/reference/timings.json`.
+    """
+    notebooks = chosen(names)
+    if not notebooks:
+        print(f"No notebook is called {' or '.join(names)}.", file=sys.stderr)
+        return 2
+    before = preflight.calibration()
+    seconds, failed = {}, []
+    for path in notebooks:
+        print(f"{path.stem:<28}", end="", flush=True)
+        notebook, spent, peak, error = execute(path)
+        seconds[path.stem] = round(spent, 1)
+        print(f"{spent:6.1f} s   {peak / 2**30:.2f} GB", flush=True)
+        if error is not None:
+            failed.append(path.stem)
+            print(f"    stopped with {error}", file=sys.stderr)
+        elif save:
+            nbformat.write(tidied(notebook), path)
+    print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
+    if failed:
+        print(f"Failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    if save:
+        save_timings(seconds, (before + preflight.calibration()) / 2)
+    return 0
+
+
+def chosen(names=()):
+    """Return the notebooks whose file name starts with one of `names`, in order; all without."""
+    every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    wanted = [Path(name).name for name in names]
+    return [p for p in every if not wanted or any(p.name.startswith(w) for w in wanted)]
+
+
+def execute(path):
+    """Run one notebook in a fresh kernel, in its own folder.
+
+    Returns the executed notebook, seconds, peak memory of the kernel in bytes, and the error
+    that stopped it or None.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    folder = {"metadata": {"path": str(Path(path).parent)}}
+    client = NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=folder)
+    peak, done = [0], threading.Event()
+
+    def watch():
+        while not done.wait(0.2):
+            try:
+                process = psutil.Process(client.km.provisioner.pid)
+                peak[0] = max(peak[0], process.memory_info().rss)
+            except (AttributeError, TypeError, psutil.Error):
+                pass  # the kernel has not started yet, or has just stopped
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    start, error = time.perf_counter(), None
+    try:
+        client.execute()
+    except CellExecutionError as stopped:
+        error = f"{stopped.ename}: {stopped.evalue}"
+    finally:
+        done.set()
+        watcher.join()
+    return notebook, time.perf_counter() - start, peak[0], error
+
+
+def tidied(notebook):
+    """Return the notebook without what changes from run to run and says nothing."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = merged_streams(cell.outputs)
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
+    }
+    notebook.metadata["language_info"] = {"name": "python"}
+    return notebook
+
+
+def merged_streams(outputs):
+    """Return the outputs with neighbouring pieces of the same stream joined into one."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        same = (
+            last is not None
+            and output.output_type == last.output_type == "stream"
+            and output.name == last.name
+        )
+        if same:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def save_timings(seconds, calibration):
+    """Add the seconds of these notebooks to the record, as if all ran at one speed."""
+    record = {"calibration": calibration, "seconds": {}}
+    if TIMINGS.is_file():
+        older = json.loads(TIMINGS.read_text(encoding="utf-8"))
+        ratio = older["calibration"] / calibration
+        record["seconds"] = {n: round(s * ratio, 1) for n, s in older["seconds"].items()}
+    record["seconds"] |= seconds
+    record["calibration"] = round(calibration, 2)
+    TIMINGS.parent.mkdir(parents=True, exist_ok=True)
+    with paths.replacing(TIMINGS) as fresh:
+        fresh.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,337 @@
+"""The notebooks' pictures: one look, and alt text on every one of them.
+
+Each function draws one figure and shows it. The colours are those of Okabe and Ito (2008),
+which people with any colour vision can tell apart.
+"""
+
+import functools
+import io
+
+import matplotlib
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
+
+from helpers.curves import LN_2, smoothed
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8F98"
+INK, PALE = "#24292F", "#E6E9ED"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY)
+WIDTH = 7.2  # inches; a notebook's text is about as wide
+
+_STYLE = {
+    "font.size": 11,
+    "axes.titlesize": 12.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 12,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": PALE,
+    "axes.axisbelow": True,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+}
+
+
+def styled(draw):
+    """Make a drawing function draw in the notebooks' look, and leave every other plot alone."""
+
+    @functools.wraps(draw)
+    def in_style(*arguments, **options):
+        with matplotlib.rc_context(_STYLE):
+            return draw(*arguments, **options)
+
+    return in_style
+
+
+def new(height=3.4, rows=1):
+    """Return a figure and its axes, one below the other; `height` in inches."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(rows, 1)
+
+
+def show(figure, alt, handle=None):
+    """Show a figure with the text that says what is in it, for those who cannot see it.
+
+    With the `handle` of an earlier `show`, the picture replaces that one. Returns the handle.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    width = round(figure.get_figwidth() * 96)
+    image = Image(data=content.getvalue(), format="png", width=width, alt=alt)
+    if handle is not None:
+        handle.update(image)
+        return handle
+    return display(image, display_id=True)
+
+
+@styled
+def loss_curves(curves, reference=None, title="Loss at every step"):
+    """Draw runs over each other, by name; faint each batch, strong the running mean.
+
+    `curves` maps a name to a `LossCurve`; `reference` is drawn as a dashed line behind them.
+    """
+    figure, axes = new()
+    _draw_losses(axes, curves, reference)
+    axes.set_title(title)
+    names = ", ".join(
+        f"{name} ends at {curve.final_loss():.2f}" for name, curve in curves.items()
+    )
+    beside = f"; the reference ends at {reference.final_loss():.2f}" if reference else ""
+    show(figure, f"Line chart of the training loss by step: {names}{beside}.")
+
+
+def _draw_losses(axes, curves, reference=None):
+    if reference is not None:
+        steps = range(1, len(reference.loss) + 1)
+        axes.plot(steps, smoothed(reference.loss), color=INK, ls=(0, (1, 1.4)), lw=2.6,
+                  label="reference run", zorder=3)
+    for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
+        steps = range(1, len(curve.loss) + 1)
+        axes.plot(steps, curve.loss, color=colour, alpha=0.25, lw=1)
+        axes.plot(steps, smoothed(curve.loss), color=colour, label=name)
+        if curve.validation:
+            axes.plot([v["step"] for v in curve.validation],
+                      [v["loss"] for v in curve.validation],
+                      "o", color=colour, mec="white", ms=8, label=f"{name}, validation", zorder=4)
+    axes.axhline(LN_2, color=GREY, lw=1.2, ls="--")
+    axes.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
+                  ha="right", color=GREY, xycoords=("axes fraction", "data"))
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)", ylim=(0, None))
+    axes.margins(x=0.01)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
+
+
+class LiveLoss:
+    """A picture of the loss that grows while a model trains: call it with the curve.
+
+    It redraws every `every` steps and at the last step, `steps`.
+    """
+
+    def __init__(self, steps, every=21):
+        self.steps = steps
+        self.every = every
+        self.handle = None
+
+    @styled
+    def __call__(self, curve):
+        """Redraw if it is time to."""
+        step = len(curve.loss)
+        if step % self.every and step != self.steps:
+            return
+        figure, axes = new()
+        _draw_losses(axes, {"training": curve})
+        axes.set(xlim=(0, self.steps + 1), ylim=(0, max(1.0, *smoothed(curve.loss))))
+        axes.set_title(f"Step {step} of {self.steps}: loss {smoothed(curve.loss)[-1]:.2f}")
+        alt = f"Line chart of the training loss, live, after step {step} of {self.steps}."
+        self.handle = show(figure, alt, self.handle)
+
+
+@styled
+def accuracy_bars(results, title, chance=0.5):
+    """Draw one bar a model with its 95 % interval.
+
+    `results` maps a name to (accuracy, low, high), as shares.
+    """
+    figure, axes = new(height=0.62 * len(results) + 1.2)
+    names = list(results)
+    best = max(results, key=lambda name: results[name][0])
+    for row, (name, (accuracy, low, high)) in enumerate(results.items()):
+        axes.barh(row, accuracy, height=0.62, color=BLUE if name == best else "#9DB7CC")
+        axes.plot([low, high], [row, row], color=INK, lw=1.6, marker="|", ms=9)
+        axes.text(high + 0.012, row, f"{accuracy:.3f}", va="center", weight="bold")
+    axes.axvline(chance, color=GREY, lw=1.2, ls="--")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set(xlim=(0, 1.06), xlabel="test accuracy, with 95 % interval (dashed: chance)")
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {value[0]:.3f}" for name, value in results.items())
+    show(figure, f"Bar chart of test accuracy: {listing}.")
+
+
+@styled
+def shares_right(groups, title):
+    """Draw the share of right answers in each group with its size.
+
+    `groups` maps a name to (right, texts); the worst group comes last.
+    """
+    ordered = sorted(groups.items(), key=lambda item: item[1][0] / item[1][1], reverse=True)
+    figure, axes = new(height=0.42 * len(ordered) + 1.2)
+    for row, (_, (right, n)) in enumerate(ordered):
+        axes.barh(row, 1, height=0.66, color=PALE)
+        axes.barh(row, right / n, height=0.66, color=BLUE)
+        axes.text(1.012, row, f"{right} of {n}", va="center")
+    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.set(xlim=(0, 1.14), xlabel="share of the texts that are right")
+    axes.set_xticks([0, 0.5, 1])
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {right} of {n}" for name, (right, n) in ordered)
+    show(figure, f"Bar chart of right answers by group: {listing}.")
+
+
+@styled
+def parameter_bars(models):
+    """Draw how many parameters stand in each part of each model.
+
+    `models` maps a name to a dictionary from part to number of parameters.
+    """
+    figure, axes = new(height=0.85 * len(models) + 1.5)
+    parts = list(next(iter(models.values())))
+    for row, counts in enumerate(models.values()):
+        start = 0
+        for part, colour in zip(parts, COLOURS, strict=False):
+            millions = counts[part] / 1e6
+            axes.barh(row, millions, left=start, height=0.6, color=colour)
+            if millions > 8:
+                axes.text(start + millions / 2, row, f"{millions:.1f} M", color="white",
+                          ha="center", va="center", weight="bold")
+            start += millions
+        axes.text(start + 1, row, f"{start:.1f} M", va="center")
+    axes.set_yticks(range(len(models)), list(models))
+    axes.invert_yaxis()
+    axes.set(xlabel="millions of parameters", xlim=(0, 1.14 * max(
+        sum(counts.values()) for counts in models.values()) / 1e6))
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.legend([Patch(color=c) for c in COLOURS[: len(parts)]], parts, ncols=4,
+                loc="upper center", bbox_to_anchor=(0.45, -0.28))
+    axes.set_title("Where the parameters are")
+    listing = "; ".join(
+        f"{name}: " + ", ".join(f"{part} {count / 1e6:.1f} million"
+                                for part, count in counts.items())
+        for name, counts in models.items()
+    )
+    show(figure, f"Stacked bars of parameters. {listing}.")
+
+
+@styled
+def length_histogram(lengths, limits):
+    """Draw how many texts have how many tokens, with lines at named limits.
+
+    `limits` maps a label to a number of tokens.
+    """
+    figure, axes = new(height=3.0)
+    axes.hist(lengths, bins=range(0, max(lengths) + 4, 3), color=BLUE, ec="white")
+    top = axes.get_ylim()[1]
+    for i, (label, limit) in enumerate(limits.items()):
+        axes.axvline(limit, color=ORANGE, lw=1.6)
+        axes.text(limit, top * (1.0 - 0.12 * i), f" {label}: {limit:.0f}", color=ORANGE, va="top")
+    axes.set(xlabel="tokens in a review", ylabel="reviews", xlim=(0, None))
+    axes.set_title("Most reviews are short")
+    listing = ", ".join(f"{label} {limit:.0f}" for label, limit in limits.items())
+    show(figure, f"Histogram of tokens per review, up to {max(lengths)}; marked: {listing}.")
+
+
+@styled
+def mask_grids(masks):
+    """Draw two or more attention masks as grids: a row a text, a cell a token, padding pale.
+
+    `masks` maps a title to a tensor of shape (texts, tokens).
+    """
+    longest = max(mask.shape[1] for mask in masks.values())
+    figure, panels = new(height=0.9 + 1.55 * len(masks), rows=len(masks))
+    alts = []
+    for axes, (title, mask) in zip(panels, masks.items(), strict=True):
+        padding = 1 - mask.float().mean().item()
+        axes.pcolormesh(mask.flip(0).numpy(), cmap=_two_colours(), vmin=0, vmax=1,
+                        ec="white", lw=0.3)
+        axes.set(xlim=(0, longest), yticks=[], ylabel="texts")
+        axes.grid(visible=False)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_title(f"{title}: {padding:.0%} padding", fontsize=11)
+        alts.append(f"{title} {padding:.0%}")
+    panels[-1].set_xlabel("position of the token")
+    figure.legend([Patch(color=BLUE), Patch(color=PALE)], ["token", "padding"],
+                  loc="outside lower right", ncols=2)
+    show(figure, f"Grids of tokens and padding; share of padding: {', '.join(alts)}.")
+
+
+def _two_colours():
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap([PALE, BLUE])
+
+
+@styled
+def times(seconds, title, label):
+    """Draw one bar a variant; `seconds` maps a name to a measured time."""
+    figure, axes = new(height=0.55 * len(seconds) + 1.2)
+    fastest = min(seconds.values())
+    for row, value in enumerate(seconds.values()):
+        axes.barh(row, value, height=0.6, color=BLUE if value == fastest else "#9DB7CC")
+        axes.text(value, row, f"  {value:.2g} s", va="center")
+    axes.set_yticks(range(len(seconds)), list(seconds))
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set(xlabel=label, xlim=(0, 1.15 * max(seconds.values())))
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
+    show(figure, f"Bar chart of measured times: {listing}.")
+
+
+@styled
+def learning_rates(curve):
+    """Draw the learning rate at every step of a run."""
+    figure, axes = new(height=2.3)
+    axes.plot(range(1, len(curve.learning_rate) + 1), curve.learning_rate, color=BLUE)
+    axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-5, -5))
+    axes.set_title("Up for a tenth of the steps, then down to zero")
+    show(figure, "Line chart of the learning rate: a short rise, then a straight fall to zero.")
+
+
+@styled
+def transfer_diagram():
+    """Draw pretraining, feature extraction and fine-tuning beside each other."""
+    figure, axes = new(height=3.5)
+    axes.set(xlim=(0, 12.4), ylim=(0, 6.2))
+    axes.axis("off")
+    columns = (
+        (0.2, "1  Pretraining", "masked words,\nmillions of texts", "word guesser", "new", "new"),
+        (4.5, "2a  Feature extraction", "1,000 labelled reviews", "classifier", "kept", "new"),
+        (8.8, "2b  Fine-tuning", "1,000 labelled reviews", "classifier", "tuned", "new"),
+    )
+    fill = {"new": ORANGE, "kept": GREY, "tuned": BLUE}
+    note = {"new": "trained from zero", "kept": "frozen", "tuned": "trained further"}
+    for x, title, data, head, encoder, head_state in columns:
+        axes.text(x + 1.6, 5.85, title, ha="center", weight="bold", fontsize=11.5)
+        _box(axes, x, 0.2, 0.95, data, PALE, INK)
+        _box(axes, x, 1.75, 1.5, f"encoder\n{note[encoder]}", fill[encoder], "white")
+        _box(axes, x, 3.85, 1.2, f"head: {head}\n{note[head_state]}", fill[head_state], "white")
+        for low, high in ((1.15, 1.75), (3.25, 3.85)):
+            axes.add_patch(FancyArrowPatch((x + 1.6, low), (x + 1.6, high), color=INK,
+                                           arrowstyle="-|>", mutation_scale=13))
+    for start, end in ((3.4, 4.5), (7.7, 8.8)):
+        axes.add_patch(FancyArrowPatch((start, 2.5), (end, 2.5), color=GREY, lw=1.6,
+                                       arrowstyle="-|>", mutation_scale=15))
+        axes.text((start + end) / 2, 2.72, "weights", ha="center", color=GREY, fontsize=9)
+    show(figure, "Three columns. Pretraining trains encoder and head on masked words. Feature "
+         "extraction keeps that encoder frozen under a new head. Fine-tuning trains the "
+         "encoder further together with the new head.")
+
+
+def _box(axes, x, y, height, text, colour, ink):
+    axes.add_patch(FancyBboxPatch((x, y), 3.2, height, boxstyle="round,pad=0,rounding_size=0.15",
+                                  color=colour, lw=0))
+    axes.text(x + 1.6, y + height / 2, text, ha="center", va="center", color=ink, fontsize=10)

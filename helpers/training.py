@@ -1,0 +1,159 @@
+"""The training loop of notebook 03, and evaluation, prediction and saving around it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from helpers import paths
+from helpers.curves import LossCurve
+from helpers.errors import LearnerError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one split: mean loss in nats, texts right, texts seen, and predictions.
+
+    `predictions` and `labels` have the shape (texts,).
+    """
+
+    loss: float
+    correct: int
+    n: int
+    predictions: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def accuracy(self):
+        """The share of texts that are right."""
+        return self.correct / self.n
+
+    @property
+    def interval(self):
+        """The 95 % interval of the accuracy (`interval`)."""
+        return interval(self.correct, self.n)
+
+    def __str__(self):
+        low, high = self.interval
+        return f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"
+
+
+def train(
+    model,
+    train_loader,
+    *,
+    epochs=3,
+    learning_rate=5e-5,
+    validation_loader=None,
+    device="cpu",
+    settings=None,
+    on_step=None,
+):
+    """Fine-tune `model` in place and return its `LossCurve`: the loop of notebook 03.
+
+    AdamW, a linear schedule with a tenth of the steps as warm-up, gradients clipped to a norm
+    of 1. `on_step(curve)` is called after every step. Seed before the model is built, and build
+    the loader afresh for each run, or a second run sees another order of the data.
+    """
+    from transformers import get_linear_schedule_with_warmup
+
+    model.to(device)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
+    steps = epochs * len(train_loader)
+    scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+    curve = LossCurve(settings=dict(settings or {}))
+    for _ in range(epochs):
+        model.train()
+        for batch in train_loader:
+            batch = batch.to(device)
+            optimizer.zero_grad()
+            output = model(**batch)
+            output.loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            right = (output.logits.argmax(-1) == batch["labels"]).float().mean()
+            curve.record(output.loss.item(), scheduler.get_last_lr()[0], right)
+            scheduler.step()
+            if on_step is not None:
+                on_step(curve)
+        if validation_loader is not None:
+            result = evaluate(model, validation_loader)
+            curve.record_validation(result.loss, result.accuracy)
+    return curve
+
+
+@torch.inference_mode()
+def evaluate(model, loader):
+    """Return the `Evaluation` of a model over a loader, in evaluation mode, on its own device."""
+    model.eval()
+    total, predictions, labels = 0.0, [], []
+    for batch in loader:
+        output = model(**batch.to(model.device))
+        total += output.loss.item() * len(batch["labels"])
+        predictions.append(output.logits.argmax(-1).cpu())
+        labels.append(batch["labels"].cpu())
+    predictions, labels = torch.cat(predictions), torch.cat(labels)
+    correct = int((predictions == labels).sum())
+    return Evaluation(total / len(labels), correct, len(labels), predictions, labels)
+
+
+@torch.inference_mode()
+def predict(model, tokenizer, texts, batch_size=32, max_length=128):
+    """Return the probabilities of each text's classes, shape (texts, classes), on the CPU."""
+    model.eval()
+    rows = []
+    for batch in _tokenized(texts, tokenizer, batch_size, max_length):
+        rows.append(model(**batch.to(model.device)).logits.softmax(-1).cpu())
+    return torch.cat(rows)
+
+
+@torch.inference_mode()
+def embed(encoder, tokenizer, texts, batch_size=64, max_length=128):
+    """Return one unit vector a text, shape (texts, hidden size): the mean of its hidden states.
+
+    Padding does not count. Reimers and Gurevych (2019), "Sentence-BERT", call this mean pooling.
+    """
+    encoder.eval()
+    rows = []
+    for batch in _tokenized(texts, tokenizer, batch_size, max_length):
+        hidden = encoder(**batch.to(encoder.device)).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1)
+        mean = (hidden * mask).sum(1) / mask.sum(1)
+        rows.append(torch.nn.functional.normalize(mean, dim=-1).cpu())
+    return torch.cat(rows)
+
+
+def _tokenized(texts, tokenizer, batch_size, max_length):
+    """Yield padded batches of texts, in their order."""
+    if isinstance(texts, str) or not len(texts):
+        raise LearnerError("A list of at least one text is wanted, such as ['Lovely place.'].")
+    for start in range(0, len(texts), batch_size):
+        yield tokenizer(
+            list(texts[start : start + batch_size]),
+            padding=True,
+            truncation=True,
+            max_length=max_length,
+            return_tensors="pt",
+        )
+
+
+def interval(correct, n):
+    """Return the 95 % Wilson score interval of a share, as (low, high).
+
+    Wilson, E. B. (1927), "Probable inference, the law of succession, and statistical
+    inference", Journal of the American Statistical Association 22.
+    """
+    from scipy.stats import binomtest
+
+    bounds = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    return float(bounds.low), float(bounds.high)
+
+
+def save(model, tokenizer, folder):
+    """Save model and tokenizer in `folder`, whole or not at all.
+
+    Raises LearnerError if the disk is full or read-only; what was in `folder` then stays.
+    """
+    with paths.replacing(folder, folder=True) as fresh:
+        model.save_pretrained(fresh)
+        tokenizer.save_pretrained(fresh)

@@ -1,0 +1,145 @@
+"""Things to play with: type, choose, and see what tokenizer and model make of it.
+
+Each function returns an ipywidget. Without a kernel (on GitHub, in exported HTML) it shows its
+last state.
+"""
+
+import html
+
+import ipywidgets
+import torch
+
+_PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
+_SPECIAL, _UNKNOWN, _INK = "#E3E5E8", "#F3C6C6", "#24292F"
+_WIDE = ipywidgets.Layout(width="98%")
+
+
+def token_explorer(tokenizer, text):
+    """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
+    field = ipywidgets.Text(value=text, description="Text", layout=_WIDE)
+    view = ipywidgets.HTML(value=tokens_html(tokenizer, text))
+
+    def update(change):
+        view.value = tokens_html(tokenizer, change["new"])
+
+    field.observe(update, names="value")
+    return ipywidgets.VBox([field, view])
+
+
+def tokens_html(tokenizer, text):
+    """Return HTML with one box a token: piece above, id below; the pieces of a word share a
+    colour, special tokens are grey, the unknown token is red.
+    """
+    encoding = tokenizer(text)
+    tokens = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
+    words = encoding.word_ids()
+    boxes = []
+    for token, number, word in zip(tokens, encoding["input_ids"], words, strict=True):
+        if token == tokenizer.unk_token:
+            colour = _UNKNOWN
+        elif word is None:
+            colour = _SPECIAL
+        else:
+            colour = _PIECES[word % 2]
+        boxes.append(
+            f'<span style="display:inline-block;margin:2px;padding:2px 7px;border-radius:5px;'
+            f"background:{colour};color:{_INK};text-align:center;line-height:1.35;"
+            f'font-family:monospace">{html.escape(token)}'
+            f'<br><small style="opacity:.65">{number}</small></span>'
+        )
+    count = len({word for word in words if word is not None})
+    summary = f"{len(tokens)} tokens, {count} words and punctuation marks"
+    return f'<div style="line-height:1.2">{"".join(boxes)}</div><div>{summary}</div>'
+
+
+def attention_explorer(model, tokenizer, text, layer=1, head=1):
+    """Return sliders for layer and head (from 1) and a grid of who attends to whom.
+
+    `model` has to run with `attn_implementation="eager"`, the one that returns attentions.
+    """
+    field = ipywidgets.Text(value=text, description="Text", layout=_WIDE,
+                            continuous_update=False)
+    layers = ipywidgets.IntSlider(layer, 1, model.config.num_hidden_layers, description="Layer")
+    heads = ipywidgets.IntSlider(head, 1, model.config.num_attention_heads, description="Head")
+    view = ipywidgets.HTML()
+    seen = {}
+
+    def update(_=None):
+        if field.value not in seen:
+            seen.clear()
+            seen[field.value] = attentions(model, tokenizer, field.value)
+        tokens, weights = seen[field.value]
+        view.value = attention_html(tokens, weights[layers.value - 1, heads.value - 1])
+
+    for control in (field, layers, heads):
+        control.observe(update, names="value")
+    update()
+    return ipywidgets.VBox([field, ipywidgets.HBox([layers, heads]), view])
+
+
+@torch.inference_mode()
+def attentions(model, tokenizer, text, max_tokens=32):
+    """Return the tokens of a text and the attention weights, (layers, heads, tokens, tokens)."""
+    model.eval()
+    inputs = tokenizer(text, truncation=True, max_length=max_tokens, return_tensors="pt")
+    output = model(**inputs.to(model.device), output_attentions=True)
+    tokens = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0])
+    return tokens, torch.cat(output.attentions).cpu()
+
+
+def attention_html(tokens, weights):
+    """Return HTML of one head: a row a token that looks, a column a token that is looked at.
+
+    `weights` has the shape (tokens, tokens); each row adds up to 1.
+    """
+    cell = "width:26px;height:22px;border:1px solid #fff;padding:0"
+    head = "".join(
+        '<th style="height:74px;vertical-align:bottom;padding:0;font-weight:normal">'
+        '<div style="writing-mode:vertical-rl;transform:rotate(180deg);'
+        f'font-family:monospace;font-size:12px">{html.escape(token)}</div></th>'
+        for token in tokens
+    )
+    rows = []
+    for token, row in zip(tokens, weights.tolist(), strict=True):
+        cells = "".join(
+            f'<td style="{cell};background:rgba(0,114,178,{weight:.2f})" '
+            f'title="{html.escape(token)} looks at {html.escape(seen)}: {weight:.2f}"></td>'
+            for seen, weight in zip(tokens, row, strict=True)
+        )
+        rows.append(
+            '<tr><td style="text-align:right;padding:0 8px 0 0;font-family:monospace;'
+            f'font-size:12px">{html.escape(token)}</td>{cells}</tr>'
+        )
+    return (
+        f'<table style="border-collapse:collapse;background:#fff;color:{_INK}">'
+        f'<tr><th></th>{head}</tr>{"".join(rows)}</table>'
+        "<div>Each row is a token and shows where it looks; the darker, the more.</div>"
+    )
+
+
+def classifier(predict, text):
+    """Return a text field and a bar with the probability that the text is positive.
+
+    `predict` takes a list of texts and returns probabilities of shape (texts, 2).
+    """
+    field = ipywidgets.Text(value=text, description="Review", layout=_WIDE,
+                            continuous_update=False)
+    view = ipywidgets.HTML()
+
+    def update(_=None):
+        view.value = probability_html(float(predict([field.value])[0, 1]))
+
+    field.observe(update, names="value")
+    update()
+    return ipywidgets.VBox([field, view])
+
+
+def probability_html(positive):
+    """Return HTML of one bar: the probability of the positive class, 0 to 1, blue."""
+    return (
+        '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
+        '<div style="width:320px;height:18px;border-radius:9px;background:#D55E00;'
+        'overflow:hidden;display:flex;justify-content:flex-end">'
+        f'<div style="width:{positive:.1%};background:#0072B2"></div></div>'
+        f"<span>positive: <b>{positive:.3f}</b></span></div>"
+    )

@@ -1,0 +1,49 @@
+"""What several tests share: the bundled model and a few tokenized reviews."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+os.environ.pop("CHECKPOINT_SIZE", None)
+
+import pytest
+import torch
+import transformers
+
+from helpers import batching, checkpoints, reviews
+
+transformers.logging.set_verbosity_error()
+
+
+@pytest.fixture(scope="session")
+def checkpoint():
+    return checkpoints.find("bert")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(checkpoint):
+    return transformers.AutoTokenizer.from_pretrained(checkpoint.path)
+
+
+@pytest.fixture(scope="session")
+def data():
+    return reviews.load()
+
+
+@pytest.fixture(scope="session")
+def encoded(data, tokenizer):
+    return batching.tokenize(data["train"].select(range(96)), tokenizer)
+
+
+@pytest.fixture
+def new_model(checkpoint):
+    """A function that builds the classifier as notebook 03 does."""
+
+    def build(seed=0):
+        transformers.set_seed(seed)
+        return transformers.AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.path, num_labels=2, dtype=torch.float32
+        )
+
+    return build

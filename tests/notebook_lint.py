@@ -1,0 +1,168 @@
+"""The rules for a notebook. `problems(path)` returns a sentence for each that is broken."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+
+IGNORED, RAISES = "nbval-ignore-output", "raises-exception"
+TAGS = {IGNORED, RAISES, "loop"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|Users|usr|opt|work|content)/|[A-Z]:\\\\|"
+                      r"site-packages")
+ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
+
+
+def problems(path):
+    """Return the list of what is wrong with one notebook file."""
+    path = Path(path)
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    notebook = nbformat.from_dict(raw)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [
+        *_frame(path, notebook),
+        *_links(path, notebook),
+        *_execution(code),
+        *_comparison(code),
+        *_size(notebook, code),
+        *_paths(notebook),
+        *_pictures(code),
+        *_widgets(notebook, code),
+    ]
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def text_of(output):
+    """Return what a comparison sees of an output: streams, errors and text, no pictures."""
+    if output.output_type == "stream":
+        return "" if output.name == "stderr" else output.text
+    if output.output_type == "error":
+        return f"{output.ename}: {output.evalue}"
+    parts = (v for k, v in output.data.items() if k.startswith("text/"))
+    return "".join("".join(part) for part in parts)
+
+
+def _frame(path, notebook):
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    if notebook.cells[0].cell_type != "markdown":
+        yield "it does not begin with a title"
+        return
+    first = prose[0]
+    if not re.match(rf"# {path.name[:2]} · \S", first):
+        yield f"its title is not '# {path.name[:2]} · …'"
+    for wanted in ("**You will be able to**\n- ", "**Before you start:** ", "**Time:** "):
+        if wanted not in first:
+            yield f"its first cell lacks {wanted.strip()!r}"
+    time = first.partition("**Time:**")[2]
+    if not re.search(r"minutes? to read", time) or not re.search(r"to run", time):
+        yield "its time to read and to run is not stated"
+    whole = "\n".join(prose)
+    summary = whole.partition("\n## Summary\n")[2]
+    if len(re.findall(r"^- ", summary, re.M)) != 3:
+        yield "its summary does not have three lines"
+    if not re.search(r"^\*\*\d\d\.\d · ", whole, re.M):
+        yield "it has no exercise"
+    if "PLACEHOLDER" in whole or "TODO" in whole:
+        yield "a passage is unfinished"
+
+
+def _links(path, notebook):
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        for target in re.findall(r"\]\(([^)#:]+)\)", cell.source):
+            if not (path.parent / target).exists():
+                yield f"a link leads nowhere: {target}"
+
+
+def _execution(code):
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        yield f"its cells were not run in order from a fresh kernel: {counts}"
+    for i, cell in enumerate(code, 1):
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        if failed and RAISES not in tags(cell):
+            yield f"cell {i} left an error behind"
+        if RAISES in tags(cell) and not failed:
+            yield f"cell {i} is meant to fail and does not"
+        if re.search(r"^\s*[%!]", cell.source, re.M):
+            yield f"cell {i} has a magic or a shell command, which nbval does not check"
+        if "NBVAL_" in cell.source:
+            yield f"cell {i} steers nbval by a comment; use a tag"
+        unknown = tags(cell) - TAGS
+        if unknown:
+            yield f"cell {i} has unknown tags: {sorted(unknown)}"
+
+
+def _comparison(code):
+    compared = [
+        cell for cell in code
+        if IGNORED not in tags(cell) and any(text_of(o).strip() for o in cell.outputs)
+    ]
+    if len(compared) < 8 or len(compared) < 0.4 * len(code):
+        yield f"only {len(compared)} of {len(code)} code cells compare an output"
+    for i, cell in enumerate(code, 1):
+        if IGNORED in tags(cell):
+            continue
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr":
+                yield f"cell {i} stores an error stream, which is not compared: tag or silence it"
+            if ADDRESS.search(text_of(output)):
+                yield f"cell {i} prints a memory address"
+
+
+def _size(notebook, code):
+    lengths = [len(cell.source.splitlines()) for cell in code]
+    if statistics.median(lengths) > 6:
+        yield f"its code cells have a median of {statistics.median(lengths)} lines; aim at 6"
+    for i, length in enumerate(lengths, 1):
+        if length > 24:
+            yield f"cell {i} has {length} lines; cut it up"
+    if not 15 <= len(notebook.cells) <= 70:
+        yield f"it has {len(notebook.cells)} cells"
+
+
+def _paths(notebook):
+    for i, cell in enumerate(notebook.cells, 1):
+        texts = [cell.source]
+        if cell.cell_type == "code":
+            texts += [text_of(o) for o in cell.outputs]
+            texts += [o.text for o in cell.outputs if o.output_type == "stream"]
+        for text in texts:
+            found = ABSOLUTE.search(text)
+            if found:
+                yield f"cell {i} (of all) holds an absolute path: {found.group()}"
+                break
+
+
+def _pictures(code):
+    for i, cell in enumerate(code, 1):
+        for output in cell.outputs:
+            if "image/png" not in output.get("data", {}):
+                continue
+            alt = output.metadata.get("image/png", {}).get("alt", "")
+            if len(alt) < 20:
+                yield f"cell {i} shows a picture without alt text"
+
+
+def _widgets(notebook, code):
+    metadata = notebook.metadata.get("widgets")
+    views = [
+        output.data[WIDGET_VIEW]["model_id"]
+        for cell in code for output in cell.outputs
+        if WIDGET_VIEW in output.get("data", {})
+    ]
+    if metadata is not None and "state" not in metadata.get(WIDGET_STATE, {}):
+        yield "its widget metadata has no state, which breaks the page on GitHub"
+        return
+    known = (metadata or {}).get(WIDGET_STATE, {}).get("state", {})
+    for view in views:
+        if view not in known:
+            yield "a widget is shown whose state is not stored"

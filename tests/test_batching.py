@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from helpers import batching
+from helpers.errors import LearnerError
+
+
+def test_tokenizing_keeps_what_the_model_reads(encoded):
+    assert set(encoded.column_names) == {
+        "input_ids", "token_type_ids", "attention_mask", "labels",
+    }
+
+
+def test_texts_are_cut_at_the_limit(data, tokenizer):
+    cut = batching.tokenize(data["train"].select(range(8)), tokenizer, max_length=8)
+    assert max(batching.lengths(cut)) == 8
+    assert all(ids[-1] == tokenizer.sep_token_id for ids in cut["input_ids"][:])
+
+
+def test_every_row_comes_once_an_epoch(encoded):
+    sampler = batching.LengthGroupedBatches(batching.lengths(encoded), 7)
+    first, second = list(sampler), list(sampler)
+    assert len(first) == len(sampler) == 14
+    assert sorted(i for batch in first for i in batch) == list(range(96))
+    assert first != second, "each epoch has an order of its own"
+
+
+def test_the_seed_fixes_the_order(encoded, tokenizer):
+    def order(seed):
+        loader = batching.loader(encoded, tokenizer, 8, train=True, seed=seed)
+        return [batch["input_ids"].flatten().tolist() for batch in loader]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_drawing_batches_leaves_the_random_state_alone(encoded, tokenizer):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    list(batching.loader(encoded, tokenizer, 8, train=True))
+    list(batching.loader(encoded, tokenizer, 8))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_grouping_by_length_leaves_little_padding(data, tokenizer):
+    every = batching.tokenize(data["train"], tokenizer)
+    grouped = batching.padding_share(batching.loader(every, tokenizer, 16, train=True))
+    plain = batching.padding_share(batching.loader(every, tokenizer, 16))
+    assert grouped < 0.05
+    assert plain > 0.25
+
+
+def test_padding_is_masked(encoded, tokenizer):
+    for batch in batching.loader(encoded, tokenizer, 8):
+        is_padding = batch["input_ids"] == tokenizer.pad_token_id
+        assert torch.equal(batch["attention_mask"], (~is_padding).long())
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
+@pytest.mark.parametrize("train", [True, False])
+def test_a_batch_size_below_one_is_refused(encoded, tokenizer, batch_size, train):
+    with pytest.raises(LearnerError, match="whole number from 1 up"):
+        batching.loader(encoded, tokenizer, batch_size, train=train)
+
+
+def test_an_empty_data_set_is_refused(encoded, tokenizer):
+    with pytest.raises(LearnerError, match="no rows"):
+        batching.loader(encoded.select([]), tokenizer)

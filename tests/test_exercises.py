@@ -1,0 +1,225 @@
+"""Each exercise both ways: the solution passes, the stub and typical mistakes do not."""
+
+import itertools
+import re
+
+import nbformat
+import pytest
+
+from helpers import exercises, headless
+from helpers.errors import LearnerError
+
+
+def found_in_notebooks():
+    """Return {number: (name of the function, source of the stub cell, source of the solution)}."""
+    found = {}
+    for path in headless.chosen():
+        cells = nbformat.read(path, as_version=4).cells
+        for cell, after in itertools.pairwise(cells):
+            call = re.search(r'exercises\.check\("([\d.]+)", (\w+)\)', cell.source)
+            if cell.cell_type == "code" and call:
+                solution = re.search(
+                    r"\A<details><summary>Solution</summary>\n\n```python\n(.*?)```\n\n</details>",
+                    after.source, re.S,
+                )
+                assert solution, f"{path.name}: exercise {call[1]} has no solution below it"
+                found[call[1]] = (call[2], cell.source, solution[1])
+    return found
+
+
+EXERCISES = found_in_notebooks()
+
+# What people write, and a piece of the hint that they should get.
+MISTAKES = {
+    "00.1": {
+        "max(set(b), key=b.count) and b.count(max(set(b), key=b.count)) / len(b)": "only look at",
+        "b.count(max(set(a), key=a.count)) * 4": "how often",
+        "a.count(max(set(a), key=a.count)) / len(a)": "accuracy on train",
+        "b.count(0) / len(b)": "but not when 1 is",
+        "'0.25'": "A number is wanted",
+        "0.5": "yours is 0.5",
+        "1 / 0": "stops with ZeroDivisionError",
+    },
+    "00.2": {
+        "(a * (1 - a) / b) ** 0.5": "one standard error",
+        "2 * 1.96 * (a * (1 - a) / b) ** 0.5": "whole width",
+        "1.96 * a * (1 - a) / b": "square root",
+        "1.96 * (a * (1 - a)) ** 0.5 / b": "under the square root",
+        "1.96 * (a / b) ** 0.5": "p times (1 - p)",
+        "0.1": "about 0.029",
+    },
+    "01.1": {
+        "4 * a * a + 2 * a * b + 4 * a": "biases are missing",
+        "4 * (a * a + a) + a * b + b + b * a + a": "LayerNorms are missing",
+        "4 * a * a + 2 * a * b": "counted the matrices",
+        "4 * (a * a + a) + a * b + b + b * a + a + 2 * a": "two LayerNorms",
+        "3 * (a * a + a) + a * b + b + b * a + a + 4 * a": "four maps",
+        "1774464": "not for 768",
+        "12": "yours is 12",
+    },
+    "01.2": {
+        "a.mean(1)": "over the padding too",
+        "(a * b[..., None]).mean(1)": "divide by all positions",
+        "(a * b[..., None]).sum(1)": "That is the sum",
+        "a[:, 0]": "first token",
+        "a.mean(0)": "should have the shape",
+        "a[:, 1]": "numbers are not",
+        "(a * b).sum(1)": "stops with RuntimeError",
+    },
+    "02.1": {
+        "[r[:2] for r in a], [[1, 1]] * 3": "shortest",
+        "a, [[1] * len(r) for r in a]": "differ in length",
+        "[r + [0] * (9 - len(r)) for r in a], 0 * a": "longest in the batch",
+        "[[0] * (4 - len(r)) + r for r in a], a": "on the left",
+        "[r + [1] * (4 - len(r)) for r in a], a": "Padding is the id 0",
+        "[r + [0] * (4 - len(r)) for r in a], [[0] * len(r) + [1] * (4 - len(r)) for r in a]":
+            "wrong way round",
+        "[r + [0] * (4 - len(r)) for r in a], [[1] * 4 for r in a]": "1 everywhere",
+        "[r + [0] * (4 - len(r)) for r in a], [[1, 0, 0, 0] for r in a]": "second row",
+        "[r + [0] * (4 - len(r)) for r in a]": "Return two things",
+        "[r.extend([0] * (4 - len(r))) for r in a] and (a, a)": "changes the lists",
+    },
+    "02.2": {
+        "sum(n > b for n in a) / len(a)": "share of texts",
+        "sum(min(n, b) for n in a) / sum(a)": "that is kept",
+        "sum(max(0, n - b) for n in a)": "number of tokens lost",
+        "sum(n - b for n in a) / sum(a)": "must not make up",
+        "0.7": "so 0.2",
+    },
+    "03.1": {
+        "a.argmax(-1) == b": "one answer a text",
+        "(a.argmax(-1) == b).sum()": "number of right texts",
+        "(a.argmax(-1) != b).float().mean()": "share that is wrong",
+        "1.0": "3 of 5",
+    },
+}
+WRONG_STEPS = {
+    "03.2": {
+        "no zero_grad": ("""
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.step()
+            return loss.item()""", "optimizer.zero_grad() in every step"),
+        "no step": ("""
+            optimizer.zero_grad()
+            loss = model(**batch).loss
+            loss.backward()
+            return loss.item()""", "is optimizer.step() missing"),
+        "cleared too late": ("""
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.zero_grad()
+            optimizer.step()
+            return loss.item()""", "cleared before it"),
+        "graph kept": ("""
+            optimizer.zero_grad()
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.step()
+            return loss""", "loss.item()"),
+        "two steps": ("""
+            optimizer.zero_grad()
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.step()
+            optimizer.step()
+            return loss.item()""", "first update differs"),
+        "sum of losses": ("""
+            optimizer.zero_grad()
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.step()
+            return 16 * loss.item()""", "the loss you return"),
+        "nothing returned": ("""
+            optimizer.zero_grad()
+            loss = model(**batch).loss
+            loss.backward()
+            optimizer.step()""", "Return the loss"),
+    },
+    "03.3": {
+        "not divided": ("""
+            optimizer.zero_grad()
+            for batch in batches:
+                model(**batch).loss.backward()
+            optimizer.step()""", "twice the mean"),
+        "step in the loop": ("""
+            for batch in batches:
+                optimizer.zero_grad()
+                (model(**batch).loss / len(batches)).backward()
+                optimizer.step()""", "step after every small batch"),
+        "cleared in the loop": ("""
+            for batch in batches:
+                optimizer.zero_grad()
+                (model(**batch).loss / len(batches)).backward()
+            optimizer.step()""", "Clear the gradients once"),
+        "no step": ("""
+            for batch in batches:
+                (model(**batch).loss / len(batches)).backward()
+            return 1""", "weights do not change"),
+    },
+}
+CASES = [
+    (number, f"lambda a, b=None: ({code})", hint)
+    for number, wrong in MISTAKES.items() for code, hint in wrong.items()
+]
+
+
+def verdict(number, answer, capsys):
+    exercises.check(number, answer)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_solution_in_the_notebook_passes(number, capsys):
+    name, _, solution = EXERCISES[number]
+    space = {}
+    exec(solution, space)
+    assert f"Exercise {number}: right." in verdict(number, space[name], capsys)
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_stub_in_the_notebook_is_not_answered_yet(number, capsys):
+    name, stub, _ = EXERCISES[number]
+    space = {}
+    exec(stub, {"exercises": exercises}, space)
+    assert "not answered yet" in verdict(number, space[name], capsys)
+
+
+@pytest.mark.parametrize(("number", "code", "hint"), CASES)
+def test_a_typical_mistake_gets_its_hint(number, code, hint, capsys):
+    said = verdict(number, eval(code), capsys)
+    assert "not yet." in said
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(n, kind) for n, wrong in WRONG_STEPS.items() for kind in wrong]
+)
+def test_a_wrong_step_gets_its_hint(number, kind, capsys):
+    body, hint = WRONG_STEPS[number][kind]
+    name = EXERCISES[number][0]
+    arguments = "model, batch, optimizer" if number == "03.2" else "model, batches, optimizer"
+    space = {}
+    exec(f"def {name}({arguments}):" + body, space)
+    said = verdict(number, space[name], capsys)
+    assert "not yet." in said
+    assert hint in said
+
+
+def test_every_check_has_its_exercise_and_typical_mistakes():
+    assert set(exercises._CHECKS) == set(EXERCISES)
+    assert set(EXERCISES) == set(MISTAKES) | set(WRONG_STEPS)
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(LearnerError, match=r"no exercise '9\.9'"):
+        exercises.check("9.9", len)
+
+
+def test_an_error_in_the_answer_names_its_line(capsys):
+    def answer(lengths, max_length):
+        return lengths / max_length
+
+    assert "stops with TypeError in the line `return lengths / max_length`" in verdict(
+        "02.2", answer, capsys
+    )

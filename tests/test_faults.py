@@ -1,0 +1,147 @@
+"""The comparison bites: a mistake planted in a copy of notebook 03 turns nbval red.
+
+The copy is cut short (one epoch over 48 reviews, up to the printed losses), run once to store
+its outputs, and compared: unchanged it passes, with each mistake it fails.
+"""
+
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+from helpers import headless, paths
+
+MISTAKES = {
+    "zero_grad_dropped": ("        optimizer.zero_grad()\n", ""),
+    "mask_left_out": (
+        "        batch = batch.to(device)\n",
+        '        batch = batch.to(device)\n        batch.pop("attention_mask")\n',
+    ),
+    "labels_flipped": (
+        "        batch = batch.to(device)\n",
+        '        batch = batch.to(device)\n        batch["labels"] = 1 - batch["labels"]\n',
+    ),
+    "another_seed": ("seed = 0\n", "seed = 1\n"),
+    "learning_rate_of_0": ("learning_rate = 5e-5\n", "learning_rate = 0.0\n"),
+    "dropout_left_off": ("    model.train()\n", "    model.eval()\n"),
+    "schedule_forgotten": ("        scheduler.step()\n", ""),
+}
+SHORTER = {
+    "data = reviews.load()\n": (
+        "data = reviews.load()\n"
+        "for split in data:\n    data[split] = data[split].select(range(48))\n"
+    ),
+    "epochs = 3\n": "epochs = 1\n",
+}
+
+
+def replaced(notebook, old, new):
+    """Return a copy of a notebook with one passage of code replaced; it must stand there once."""
+    copy = nbformat.from_dict(notebook)
+    cells = [c for c in copy.cells if c.cell_type == "code" and old in c.source + "\n"]
+    assert len(cells) == 1, f"{old!r} stands in {len(cells)} cells"
+    source = cells[0].source + "\n"
+    assert source.count(old) == 1
+    cells[0].source = source.replace(old, new).removesuffix("\n")
+    return copy
+
+
+def cut_after_losses(notebook):
+    """Return the notebook up to the cell that prints the losses after the loop."""
+    loop = next(i for i, c in enumerate(notebook.cells) if "loop" in c.metadata.get("tags", []))
+    end = next(i for i in range(loop + 1, len(notebook.cells))
+               if "curve.loss[" in notebook.cells[i].source)
+    copy = nbformat.from_dict(notebook)
+    copy.cells = copy.cells[: end + 1]
+    return copy
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Run nbval over the copies; return {name: number of failed cells}."""
+    folder = tmp_path_factory.mktemp("faults")
+    shutil.copy(paths.ROOT / "conftest.py", folder)
+    original = next(p for p in headless.chosen() if p.name.startswith("03"))
+    short = cut_after_losses(nbformat.read(original, as_version=4))
+    for old, new in SHORTER.items():
+        short = replaced(short, old, new)
+    nbformat.write(short, folder / "unchanged.ipynb")
+    executed, _, _, error = headless.execute(folder / "unchanged.ipynb")
+    assert error is None
+    nbformat.write(executed, folder / "unchanged.ipynb")
+    for name, (old, new) in MISTAKES.items():
+        nbformat.write(replaced(executed, old, new), folder / f"{name}.ipynb")
+    names = ["unchanged", *MISTAKES]
+    halves = [names[0::2], names[1::2]]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q",
+             "-p", "no:cacheprovider", f"--junitxml=half{i}.xml", f"--rootdir={folder}",
+             *(f"{name}.ipynb" for name in half)],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for i, half in enumerate(halves)
+    ]
+    printed = [process.communicate()[0] for process in running]
+    failed = dict.fromkeys(names, 0)
+    seen = set()
+    for i in range(len(halves)):
+        report = folder / f"half{i}.xml"
+        assert report.is_file(), printed[i]
+        for case in ElementTree.parse(report).iter("testcase"):
+            name = case.get("classname").split(".")[0]
+            seen.add(name)
+            failed[name] += case.find("failure") is not None or case.find("error") is not None
+    assert seen == set(names), printed
+    return failed
+
+
+def test_the_unchanged_copy_passes(outcomes):
+    assert outcomes["unchanged"] == 0
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_planted_mistake_turns_the_comparison_red(outcomes, mistake):
+    assert outcomes[mistake] >= 1
+
+
+def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, tokenizer):
+    """Written by hand once, imported from then on: the losses are identical."""
+    import torch
+    from transformers import get_linear_schedule_with_warmup
+
+    from helpers import batching, curves, training
+
+    original = next(p for p in headless.chosen() if p.name.startswith("03"))
+    cells = nbformat.read(original, as_version=4).cells
+    loop = next(c.source for c in cells if "loop" in c.metadata.get("tags", []))
+    functions = [c.source for c in cells if c.cell_type == "code"
+                 and ("def accuracy(" in c.source or "def validate(" in c.source)]
+    assert functions
+
+    model, train = new_model(), batching.loader(encoded, tokenizer, 16, train=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)
+    space = {
+        "curves": curves, "torch": torch, "model": model, "train_loader": train,
+        "validation_loader": batching.loader(encoded.select(range(16)), tokenizer),
+        "epochs": 2, "batch_size": 16, "learning_rate": 5e-5, "seed": 0, "steps": 12,
+        "optimizer": optimizer, "device": torch.device("cpu"),
+        "scheduler": get_linear_schedule_with_warmup(optimizer, 1, 12),
+        "plots": type("Plots", (), {"LiveLoss": lambda steps: lambda curve: None}),
+        "tqdm": type("Bar", (), {"__init__": lambda self, **k: None, "update": lambda self: None,
+                                 "close": lambda self: None}),
+    }
+    for source in (*functions, loop):
+        exec(source, space)
+    theirs = training.train(
+        new_model(), batching.loader(encoded, tokenizer, 16, train=True), epochs=2,
+        learning_rate=5e-5, validation_loader=space["validation_loader"],
+    )
+    mine = space["curve"]
+    assert mine.loss == theirs.loss
+    assert mine.learning_rate == theirs.learning_rate
+    assert mine.accuracy == pytest.approx(theirs.accuracy)
+    assert mine.validation == theirs.validation

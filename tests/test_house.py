@@ -1,0 +1,177 @@
+"""The plan of the house: what imports what, what importing costs, what the commands do."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+import helpers.__main__ as commands
+from helpers import checkpoints, headless, paths, preflight
+
+# From the bottom up: a module may import those above its line, never those below.
+LAYERS = [
+    "errors", "paths", "checkpoints", "reviews", "batching", "curves", "training", "plots",
+    "widgets", "exercises", "preflight", "headless", "__main__",
+]
+
+
+def imported_by(module):
+    tree = ast.parse((paths.ROOT / "helpers" / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
+            yield node.module.removeprefix("helpers.")
+
+
+def test_every_module_has_its_layer():
+    modules = {path.stem for path in (paths.ROOT / "helpers").glob("*.py")} - {"__init__"}
+    assert modules == set(LAYERS)
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_a_module_imports_only_from_those_below_it(module):
+    below = LAYERS[: LAYERS.index(module)]
+    assert set(imported_by(module)) <= set(below)
+
+
+def test_importing_helpers_costs_next_to_nothing():
+    program = (
+        "import sys, time; start = time.perf_counter(); import helpers; "
+        "print(time.perf_counter() - start, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          check=True)
+    seconds, torch_loaded = done.stdout.split()
+    assert float(seconds) < 0.1
+    assert torch_loaded == "False"
+
+
+def test_the_commands_need_only_the_standard_library_at_first():
+    tree = ast.parse((paths.ROOT / "helpers" / "__main__.py").read_text(encoding="utf-8"))
+    top = {
+        name.split(".")[0]
+        for node in tree.body
+        for name in (
+            [node.module] if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        )
+    }
+    assert top <= sys.stdlib_module_names
+
+
+def test_what_is_missing_is_found(monkeypatch, tmp_path):
+    (tmp_path / "requirements.txt").write_text(
+        "# a comment\n-c constraints.txt\n\npytest==0.0.1\nno-such-package==1.0\n-e .\n"
+    )
+    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    assert commands.missing_requirements() == ["pytest", "no-such-package"]
+
+
+def test_nothing_is_missing_here_and_nothing_is_installed_again(monkeypatch):
+    assert commands.missing_requirements() == []
+    monkeypatch.setattr(commands, "call", lambda *a: pytest.fail(f"called {a}"))
+    assert commands.install() == 0
+
+
+def test_a_failed_installation_says_what_to_try(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "missing_requirements", lambda: ["torch"])
+    monkeypatch.setattr(commands, "call", lambda *a: 1)
+    assert commands.main(["lab"]) == 1
+    assert "python -m venv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [(["lab"], ("jupyter", "lab", "notebooks")), (["test", "-k", "x"], ("pytest", "-k", "x"))],
+)
+def test_a_command_calls_its_program(monkeypatch, arguments, called):
+    calls = []
+    monkeypatch.setattr(commands, "install", lambda: 0)
+    monkeypatch.setattr(commands, "call", lambda *a: calls.append(a) or 0)
+    assert commands.main(arguments) == 0
+    assert calls == [called]
+
+
+def test_the_requirements_are_pinned_exactly():
+    for line in (paths.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        assert not line or line.startswith(("#", "-c ", "-e .")) or "==" in line, line
+
+
+def test_notebooks_are_chosen_by_number_or_name():
+    assert [p.name[:2] for p in headless.chosen(["03", "notebooks/00_start_here.ipynb"])] == [
+        "00", "03",
+    ]
+    assert headless.run(["77"]) == 2
+
+
+def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(notebook, tmp_path / "42_broken.ipynb")
+    monkeypatch.setattr(headless, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(preflight, "calibration", lambda: 10.0)
+    assert headless.run() == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_preflight_finds_this_machine_ready(capsys):
+    assert preflight.report(calibrate=False)
+    printed = capsys.readouterr().out
+    assert "Ready." in printed
+    assert "all-MiniLM-L6-v2, at hand" in printed
+    assert "free memory" in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        (lambda m: m.setattr(preflight, "MIN_PYTHON", (9, 9)), "Install Python 3.11"),
+        (lambda m: m.setattr(preflight, "MEMORY_GB", 10**6), "close something"),
+        (lambda m: m.setattr(preflight, "DISK_GB", 10**6), "free some space"),
+        (
+            lambda m: m.setattr(preflight, "requirements", lambda: {"no-such-package": "1"}),
+            "pip install -r requirements.txt",
+        ),
+        (lambda m: m.setattr(checkpoints, "at_hand", lambda *a: False), "bert, small"),
+    ],
+    ids=["python", "memory", "disk", "package", "checkpoint"],
+)
+def test_preflight_says_what_to_do_about_what_is_missing(change, advice, monkeypatch, capsys):
+    change(monkeypatch)
+    assert not preflight.report(calibrate=False)
+    printed = capsys.readouterr().out
+    assert advice in printed
+    assert "Not ready" in printed
+
+
+def test_another_version_is_said_and_is_no_obstacle(monkeypatch, capsys):
+    monkeypatch.setattr(preflight, "requirements", lambda: {"pytest": "0.0.1"})
+    assert preflight.report(calibrate=False)
+    assert "Tested with 0.0.1" in capsys.readouterr().out
+
+
+def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "timings.json").write_text(
+        '{"calibration": 20, "seconds": {"03_manual_training_loop": 60}}'
+    )
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    monkeypatch.setattr(preflight, "calibration", lambda: 10.0)
+    assert preflight.predicted_seconds() == {"03_manual_training_loop": 120}
+
+
+def test_every_notebook_has_its_time_recorded():
+    recorded = set(preflight.predicted_seconds())
+    assert recorded == {path.stem for path in headless.chosen()}
+
+
+def test_timings_of_another_speed_are_brought_to_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(headless, "TIMINGS", tmp_path / "timings.json")
+    headless.save_timings({"a": 30.0, "b": 10.0}, calibration=10.0)
+    headless.save_timings({"b": 4.0}, calibration=20.0)
+    assert headless.json.loads((tmp_path / "timings.json").read_text()) == {
+        "calibration": 20.0, "seconds": {"a": 15.0, "b": 4.0},
+    }

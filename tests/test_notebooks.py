@@ -1,0 +1,84 @@
+"""Every notebook keeps the rules, and the rules find what breaks them."""
+
+import copy
+import json
+
+import nbformat
+import pytest
+from notebook_lint import IGNORED, RAISES, WIDGET_STATE, problems
+
+from helpers import headless
+
+NOTEBOOKS = headless.chosen()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_keeps_the_rules(path):
+    assert problems(path) == []
+
+
+def test_the_spine_is_there():
+    assert [path.name[:2] for path in NOTEBOOKS][:4] == ["00", "01", "02", "03"]
+
+
+def strip_alt(notebook):
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("metadata", {}).pop("image/png", None)
+
+
+def first_code(notebook):
+    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def ignore_all(notebook):
+    for cell in notebook.cells:
+        cell.metadata["tags"] = [IGNORED]
+
+
+def no_outputs(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+
+
+FAULTS = {
+    "its title is not": lambda n: n.cells[0].update(source="# Tokenizing"),
+    "lacks '**Time:**'": lambda n: n.cells[0].update(
+        source=n.cells[0].source.replace("**Time:**", "")
+    ),
+    "its summary": lambda n: n.cells[-1].update(source="## Summary\n- one line"),
+    "a passage is unfinished": lambda n: n.cells[-1].update(source="PLACEHOLDER"),
+    "a link leads nowhere": lambda n: n.cells[-1].update(source="[x](99_gone.ipynb)"),
+    "not run in order": lambda n: first_code(n).update(execution_count=7),
+    "left an error behind": lambda n: first_code(n).update(
+        outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+    ),
+    "meant to fail": lambda n: first_code(n).metadata.update(tags=[RAISES]),
+    "has a magic": lambda n: first_code(n).update(source="!false"),
+    "by a comment": lambda n: first_code(n).update(source="x = 1  # NBVAL_IGNORE_OUTPUT"),
+    "unknown tags": lambda n: first_code(n).metadata.update(tags=["nbval-ignore-ouput"]),
+    "code cells compare": ignore_all,
+    "only 0 of": no_outputs,
+    "an error stream": lambda n: first_code(n).update(
+        outputs=[nbformat.v4.new_output("stream", name="stderr", text="warning")]
+    ),
+    "memory address": lambda n: first_code(n).update(
+        outputs=[nbformat.v4.new_output("stream", text="<object at 0x7f2d4c0>")]
+    ),
+    "cut it up": lambda n: first_code(n).update(source="x = 1\n" * 30),
+    "an absolute path": lambda n: first_code(n).update(source="open('/home/me/x')"),
+    "without alt text": strip_alt,
+    "no state": lambda n: n.metadata.update(widgets={WIDGET_STATE: {}}),
+    "state is not stored": lambda n: n.metadata.update(widgets={WIDGET_STATE: {"state": {}}}),
+}
+
+
+@pytest.mark.parametrize(("problem", "plant"), FAULTS.items(), ids=FAULTS)
+def test_the_lint_finds_a_planted_fault(problem, plant, tmp_path):
+    original = next(path for path in NOTEBOOKS if path.name.startswith("02"))
+    notebook = copy.deepcopy(nbformat.read(original, as_version=4))
+    plant(notebook)
+    path = tmp_path / original.name
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert any(problem in found for found in problems(path)), problems(path)

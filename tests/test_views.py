@@ -1,0 +1,117 @@
+"""Pictures and widgets: every figure has alt text, every control changes what is shown."""
+
+import pytest
+import torch
+from IPython.display import Image
+from transformers import AutoModel
+
+from helpers import curves, plots, widgets
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    images = []
+
+    class Handle:
+        def update(self, image):
+            images.append(image)
+
+    def display(image, display_id=None):
+        images.append(image)
+        return Handle()
+
+    monkeypatch.setattr(plots, "display", display)
+    return images
+
+
+RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accuracy=[0.5] * 3,
+                       validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
+MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
+FIGURES = {
+    "loss": (lambda: plots.loss_curves({"mine": RUN}, RUN), "mine ends at 0.50"),
+    "bars": (lambda: plots.accuracy_bars({"bag": (0.8, 0.7, 0.9)}, "Bars"), "bag 0.800"),
+    "shares": (lambda: plots.shares_right({"irony": (3, 9)}, "Shares"), "irony 3 of 9"),
+    "parameters": (
+        lambda: plots.parameter_bars({"small": {"embeddings": 9e6, "encoder": 1e7}}),
+        "embeddings 9.0 million",
+    ),
+    "lengths": (lambda: plots.length_histogram([5, 9, 9], {"mean": 7.7}), "mean 8"),
+    "masks": (lambda: plots.mask_grids({"to 3": MASK, "to 128": MASK}), "to 3 17%"),
+    "times": (lambda: plots.times({"slow": 2.0, "fast": 1.0}, "Times", "s"), "fast 1 s"),
+    "rates": (lambda: plots.learning_rates(RUN), "learning rate"),
+    "diagram": (plots.transfer_diagram, "keeps that encoder frozen"),
+}
+
+
+@pytest.mark.parametrize(("draw", "alt"), FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_shown_with_alt_text(shown, draw, alt):
+    draw()
+    assert isinstance(shown[0], Image)
+    assert alt in shown[0].alt
+    assert shown[0].data.startswith(b"\x89PNG")
+
+
+def test_drawing_leaves_the_learners_own_plots_alone(shown):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    plots.learning_rates(RUN)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_live_loss_redraws_in_place_and_at_the_last_step(shown):
+    live = plots.LiveLoss(steps=7, every=3)
+    curve = curves.LossCurve()
+    for _ in range(7):
+        curve.record(0.5, 1e-5, 1.0)
+        live(curve)
+    assert [image.alt.split("step ")[1] for image in shown] == ["3 of 7.", "6 of 7.", "7 of 7."]
+
+
+def test_typing_changes_the_pieces(tokenizer):
+    explorer = widgets.token_explorer(tokenizer, "plain")
+    field, view = explorer.children
+    assert "2 " not in view.value.split("<div>")[-1]
+    field.value = "unputdownable <b>"
+    assert "##down" in view.value
+    assert "&lt;" in view.value
+    assert "<b>" not in view.value
+    field.value = ""
+    assert "2 tokens, 0 words" in view.value
+
+
+def test_the_sliders_change_layer_and_head(checkpoint, tokenizer):
+    model = AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
+    explorer = widgets.attention_explorer(model, tokenizer, "Cold food, lovely staff.")
+    field, sliders, view = explorer.children
+    seen = {view.value}
+    sliders.children[0].value = 3
+    seen.add(view.value)
+    sliders.children[1].value = 5
+    seen.add(view.value)
+    field.value = "Another text."
+    seen.add(view.value)
+    assert len(seen) == 4
+    assert sliders.children[0].max == 6
+    assert sliders.children[1].max == 12
+
+
+def test_attention_weights_of_a_row_add_up_to_one(checkpoint, tokenizer):
+    model = AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
+    tokens, weights = widgets.attentions(model, tokenizer, "word " * 100)
+    assert weights.shape == (6, 12, 32, 32)
+    assert len(tokens) == 32
+    assert torch.allclose(weights.sum(-1), torch.ones(6, 12, 32), atol=1e-5)
+
+
+def test_typing_a_review_asks_the_model():
+    asked = []
+
+    def predict(texts):
+        asked.extend(texts)
+        return torch.tensor([[0.25, 0.75]])
+
+    field, view = widgets.classifier(predict, "first").children
+    field.value = "second"
+    assert asked == ["first", "second"]
+    assert "0.750" in view.value
