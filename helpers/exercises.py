@@ -7,6 +7,7 @@ its own and then looks for the typical mistakes, so that the hint fits the mista
 import copy
 import math
 import traceback
+from dataclasses import dataclass
 
 import torch
 
@@ -255,27 +256,24 @@ def _accuracy(answer):
 @_exercise("03.2")
 def _train_step(answer):
     """train_step(model, batch, optimizer) -> the loss as a number, one update made."""
-    ours, theirs = _tiny_run(_plain_step), _tiny_run(answer)
-    losses, weights, grad_left, needs_grad = theirs
-    if needs_grad:
+    right, yours = _tiny_run(_plain_step), _tiny_run(answer)
+    if yours.keeps_graph:
         raise _Hint("You return a tensor that still carries its graph, which keeps every step "
                     "in memory. Return loss.item().")
-    if _close(weights[0], weights[-1]):
+    if _close(yours.weights[0], yours.weights[-1]):
         raise _Hint("The weights do not change: is optimizer.step() missing, or are the "
                     "gradients cleared before it?")
-    if not _close(weights[0], ours[1][0]):
+    if not _close(yours.weights[1], right.weights[1]):
         raise _Hint("The first update differs already. Its order: zero_grad, forward, backward, "
-                    "step.")
-    if _close(weights[1], ours[1][1]) and not _close(weights[2], ours[1][2]):
-        if grad_left > 1.5 * ours[2]:
-            raise _Hint("The first step is right, the second is not: its gradient still holds "
-                        "the first one's. Call optimizer.zero_grad() in every step.")
-        raise _Hint("The first step is right, the second is not.")
-    if not _close(losses, ours[0]):
-        raise _Hint(f"The weights are right, but the loss you return is {losses[0]:.3f} instead "
-                    f"of {ours[0][0]:.3f}.")
-    if not _close(weights[-1], ours[1][-1]):
-        raise _Hint("The weights differ from those of one plain step a call.")
+                    "step, each once.")
+    if not _close(yours.weights[2], right.weights[2]):
+        raise _Hint("The first step is right, the second is not: its gradient still holds the "
+                    "first one's. Call optimizer.zero_grad() in every step.")
+    if None in yours.losses:
+        raise _Hint("The weights are right. Return the loss, too: loss.item().")
+    if not _close(yours.losses, right.losses):
+        raise _Hint(f"The weights are right, but the loss you return is {yours.losses[0]:.3f} "
+                    f"instead of {right.losses[0]:.3f}.")
     return "Everything else in a training loop is bookkeeping."
 
 
@@ -369,20 +367,25 @@ def _flat(model):
     return torch.cat([p.detach().flatten().clone() for p in model.parameters()])
 
 
+@dataclass
+class _TinyRun:
+    losses: list  # what each step returned, as a number or None
+    weights: list  # before the first step and after each
+    keeps_graph: bool
+
+
 def _tiny_run(step):
-    """Make three steps; return losses, weights after each (start first), the norm of the last
-    gradient, and whether a loss still carries its graph.
-    """
+    """Make three steps on the tiny model."""
     model, optimizer = _tiny_model()
-    weights, losses, needs_grad, norm = [_flat(model)], [], False, 0.0
+    run = _TinyRun([], [_flat(model)], keeps_graph=False)
     for batch in _tiny_batches():
-        loss = _given_or_changed(step(model, batch, optimizer), weights[0], model)
-        needs_grad |= isinstance(loss, torch.Tensor) and loss.requires_grad
-        losses.append(float(loss) if loss is not None else math.nan)
-        weights.append(_flat(model))
-        grads = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        norm = float(torch.cat(grads).norm()) if grads else 0.0
-    return losses, weights, norm, needs_grad
+        loss = _given_or_changed(step(model, batch, optimizer), run.weights[0], model)
+        if isinstance(loss, torch.Tensor):
+            run.keeps_graph |= loss.requires_grad
+            loss = loss.item()
+        run.losses.append(loss)
+        run.weights.append(_flat(model))
+    return run
 
 
 def _given_or_changed(value, start, model):

@@ -8,6 +8,9 @@ from helpers import paths
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
+# Settings of BERT's config that make a training the same on every machine (notebook 03).
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from helpers import batching, checkpoints, reviews
+from helpers import batching, checkpoints, reviews, training
 
 transformers.logging.set_verbosity_error()
 
@@ -43,7 +43,7 @@ def new_model(checkpoint):
     def build(seed=0):
         transformers.set_seed(seed)
         return transformers.AutoModelForSequenceClassification.from_pretrained(
-            checkpoint.path, num_labels=2, dtype=torch.float32
+            checkpoint.path, num_labels=2, dtype=torch.float32, **training.NO_DROPOUT
         )
 
     return build

@@ -125,7 +125,7 @@ def _size(notebook, code):
     for i, length in enumerate(lengths, 1):
         if length > 24:
             yield f"cell {i} has {length} lines; cut it up"
-    if not 15 <= len(notebook.cells) <= 70:
+    if not 15 <= len(notebook.cells) <= 75:
         yield f"it has {len(notebook.cells)} cells"
 
 

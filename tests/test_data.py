@@ -82,3 +82,23 @@ def test_openings_are_varied(rows):
     openings = Counter(tuple(words(row["text"])[:3]) for row in rows)
     opening, times = openings.most_common(1)[0]
     assert times <= 0.01 * len(rows), opening
+
+
+def test_the_baselines_stand_in_the_order_that_the_datasheet_gives(data, checkpoint, tokenizer):
+    import torch
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from transformers import AutoModel
+
+    from helpers import training
+
+    train, test = data["train"], data["test"]
+    bag = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=1000))
+    bag.fit(train["text"][:], train["label"][:])
+    counted = bag.score(test["text"][:], test["label"][:])
+    encoder = AutoModel.from_pretrained(checkpoint.path, dtype=torch.float32)
+    vectors = [training.embed(encoder, tokenizer, part["text"][:]) for part in (train, test)]
+    frozen = LogisticRegression(C=10, max_iter=1000).fit(vectors[0], train["label"][:])
+    assert 0.65 <= counted <= 0.84
+    assert counted < frozen.score(vectors[1], test["label"][:])

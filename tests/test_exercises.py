@@ -33,7 +33,7 @@ EXERCISES = found_in_notebooks()
 MISTAKES = {
     "00.1": {
         "max(set(b), key=b.count) and b.count(max(set(b), key=b.count)) / len(b)": "only look at",
-        "b.count(max(set(a), key=a.count)) * 4": "how often",
+        "b.count(max(set(a), key=a.count))": "how often",
         "a.count(max(set(a), key=a.count)) / len(a)": "accuracy on train",
         "b.count(0) / len(b)": "but not when 1 is",
         "'0.25'": "A number is wanted",

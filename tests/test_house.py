@@ -117,6 +117,22 @@ def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_recorded_run_becomes_the_reference_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "REFERENCE", tmp_path / "reference")
+    recorded = tmp_path / "03_loop.json"
+    assert not headless.promoted(recorded)
+    recorded.write_text("{}")
+    assert headless.promoted(recorded)
+    assert not headless.promoted(recorded)
+    assert (tmp_path / "reference" / "03_loop.small.json").read_text() == "{}"
+
+
+def test_outputs_of_the_full_size_are_not_stored(monkeypatch, capsys):
+    monkeypatch.setenv("CHECKPOINT_SIZE", "full")
+    assert headless.run(["00"], save=True) == 2
+    assert "unset CHECKPOINT_SIZE" in capsys.readouterr().err
+
+
 def test_preflight_finds_this_machine_ready(capsys):
     assert preflight.report(calibrate=False)
     printed = capsys.readouterr().out
