@@ -104,6 +104,9 @@ def find(name="bert", size=None):
     Raises LearnerError for an unknown name or size, for damaged weights, and where a download
     is needed and the Hub cannot be reached.
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading takes under a second; downloads keep their bar
     entry, size = _look_up(name, size)
     if isinstance(entry, _Bundled):
         return _bundled(name, size, entry)

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from helpers import checkpoints, paths, preflight
 
@@ -42,20 +42,20 @@ def run(names=(), *, save=False):
         if save and error is None and promoted(recorded):
             print(" (new reference run) ", end="", flush=True)
             notebook, spent, peak, error = execute(path)
-        seconds[path.stem] = round(spent, 1)
         print(f"{spent:6.1f} s   {peak / 2**30:.2f} GB", flush=True)
         if error is not None:
             failed.append(path.stem)
             print(f"    stopped with {error}", file=sys.stderr)
-        elif save:
+            continue
+        seconds[path.stem] = round(spent, 1)
+        if save:
             nbformat.write(tidied(notebook), path)
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
+    if save and seconds:
+        save_timings(seconds, (before + preflight.calibration()) / 2)
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
-        return 1
-    if save:
-        save_timings(seconds, (before + preflight.calibration()) / 2)
-    return 0
+    return 1 if failed else 0
 
 
 def promoted(recorded):
@@ -104,6 +104,8 @@ def execute(path):
         client.execute()
     except CellExecutionError as stopped:
         error = f"{stopped.ename}: {stopped.evalue}"
+    except DeadKernelError:
+        error = "a dead kernel; most often the memory was used up"
     finally:
         done.set()
         watcher.join()

@@ -147,16 +147,19 @@ def calibration(seconds=1.0):
 def predicted_seconds():
     """Return the seconds that each notebook will take here: a dictionary from name to seconds.
 
-    Scales the times of the recorded run by the speed of this machine, measured now.
+    Scales the times of the recorded run by the speed of this machine, measured now; empty if
+    there is no recorded run.
     """
-    recorded = json.loads(paths.data_file("reference", "timings.json").read_text())
+    timings = paths.DATA / "reference" / "timings.json"
+    if not timings.is_file():  # as before the notebooks have been stored for the first time
+        return {}
+    recorded = json.loads(timings.read_text(encoding="utf-8"))
     ratio = recorded["calibration"] / calibration()
     return {name: round(entry * ratio) for name, entry in recorded["seconds"].items()}
 
 
 def _predicted_times():
-    lines = ["", f"Seconds to run on this machine, with the {checkpoints.current_size()} "
-             "checkpoint of the recorded run (small):"]
+    lines = ["", "Seconds that each notebook takes here, with the small checkpoints:"]
     lines += [f"    {name:<28}{seconds:>4}" for name, seconds in predicted_seconds().items()]
     return "\n".join(lines)
 

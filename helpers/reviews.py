@@ -82,7 +82,9 @@ def from_hub(name, *, revision, text="text", label="label", splits=SPLITS):
 
 
 def _dataset(rows):
-    from datasets import ClassLabel, Dataset, Features, Value
+    from datasets import ClassLabel, Dataset, Features, Value, disable_progress_bars
+
+    disable_progress_bars()  # everything is in memory and takes under a second
 
     features = Features(
         {

@@ -1,6 +1,5 @@
 """The rules for a notebook. `problems(path)` returns a sentence for each that is broken."""
 
-import json
 import re
 import statistics
 from pathlib import Path
@@ -19,8 +18,7 @@ ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 def problems(path):
     """Return the list of what is wrong with one notebook file."""
     path = Path(path)
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    notebook = nbformat.from_dict(raw)
+    notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         *_frame(path, notebook),
