@@ -1,6 +1,6 @@
 """The comparison bites: a mistake planted in a copy of notebook 03 turns nbval red.
 
-The copy is cut short (one epoch over 48 reviews, up to the printed losses), run once to store
+The copy is cut short (two epochs over 128 reviews, up to the printed losses), run once to store
 its outputs, and compared: unchanged it passes, with each mistake it fails.
 """
 
@@ -18,8 +18,8 @@ from helpers import headless, paths
 MISTAKES = {
     "zero_grad_dropped": ("        optimizer.zero_grad()\n", ""),
     "mask_left_out": (
-        "        batch = batch.to(device)\n",
-        '        batch = batch.to(device)\n        batch.pop("attention_mask")\n',
+        "        output = model(**batch.to(device))\n",
+        '        batch.pop("attention_mask")\n        output = model(**batch.to(device))\n',
     ),
     "labels_flipped": (
         "        batch = batch.to(device)\n",
@@ -34,9 +34,9 @@ MISTAKES = {
 SHORTER = {
     "data = reviews.load()\n": (
         "data = reviews.load()\n"
-        "for split in data:\n    data[split] = data[split].select(range(48))\n"
+        "for split in data:\n    data[split] = data[split].select(range(128))\n"
     ),
-    "epochs = 3\n": "epochs = 1\n",
+    "epochs = 3\n": "epochs = 2\n",
 }
 
 
@@ -52,10 +52,10 @@ def replaced(notebook, old, new):
 
 
 def cut_after_losses(notebook):
-    """Return the notebook up to the cell that prints the losses after the loop."""
+    """Return the notebook up to the cell that prints the validation figures after the loop."""
     loop = next(i for i, c in enumerate(notebook.cells) if "loop" in c.metadata.get("tags", []))
     end = next(i for i in range(loop + 1, len(notebook.cells))
-               if "curve.loss[" in notebook.cells[i].source)
+               if "curve.validation)" in notebook.cells[i].source)
     copy = nbformat.from_dict(notebook)
     copy.cells = copy.cells[: end + 1]
     return copy
