@@ -12,11 +12,8 @@ import argparse
 import os
 import subprocess
 import sys
-from importlib import metadata
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PROJECT = "fine-tuning-bert-notebooks"
+from helpers import paths, requirements
 
 
 def main(arguments=None):
@@ -54,7 +51,7 @@ def install():
 
     Looking first means that a second start needs no network.
     """
-    missing = missing_requirements()
+    missing = requirements.missing()
     if not missing:
         return 0
     print(f"Installing {len(missing)} packages: {', '.join(missing)}", flush=True)
@@ -69,30 +66,12 @@ def install():
     return status
 
 
-def missing_requirements():
-    """Return the names in requirements.txt that are not installed in their pinned version."""
-    missing = []
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        name, separator, version = line.partition("==")
-        if line.startswith("-e"):
-            name, version = PROJECT, None
-        elif not separator or line.startswith("#"):
-            continue
-        try:
-            installed = metadata.version(name).split("+")[0]
-        except metadata.PackageNotFoundError:
-            installed = ""
-        if not installed or (version and installed != version.strip()):
-            missing.append(name)
-    return missing
-
-
 def call(module, *arguments):
     """Run `python -m module` in the repository and return its exit status."""
     environment = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, "-m", module, *arguments]
     try:
-        return subprocess.call(command, cwd=ROOT, env=environment)
+        return subprocess.call(command, cwd=paths.ROOT, env=environment)
     except KeyboardInterrupt:
         return 130
 

@@ -201,8 +201,8 @@ def parameter_bars(models):
             millions = counts[part] / 1e6
             axes.barh(row, millions, left=start, height=0.6, color=colour)
             if millions > 8:
-                axes.text(start + millions / 2, row, f"{millions:.1f} M", color="white",
-                          ha="center", va="center", weight="bold")
+                axes.text(start + millions / 2, row, f"{millions:.0f} M", color="white",
+                          ha="center", va="center", weight="bold", fontsize=10)
             start += millions
         axes.text(start + 1, row, f"{start:.1f} M", va="center")
     axes.set_yticks(range(len(models)), list(models))

@@ -11,9 +11,8 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
-from importlib import metadata
 
-from helpers import checkpoints, paths
+from helpers import checkpoints, paths, requirements
 
 MIN_PYTHON = (3, 11)
 MEMORY_GB = 2.0  # the notebooks peak below this
@@ -41,16 +40,17 @@ def report(calibrate=True):
 
     Returns True if everything that the notebooks need is there.
     """
+    pinned = requirements.pinned()
     findings = [
         _python(),
-        *(_package(name) for name in requirements()),
+        *(_package(name, version) for name, version in pinned.items()),
         _device(),
         _memory(),
         _disk(),
         *(_checkpoint(name, size) for name, size in checkpoints.CATALOGUE),
     ]
     shown = [
-        f for f in findings if f.advice or f.subject in SHOWN or f.subject not in requirements()
+        f for f in findings if f.advice or f.subject in SHOWN or f.subject not in pinned
     ]
     for finding in shown:
         print(finding)
@@ -61,16 +61,6 @@ def report(calibrate=True):
     return ready
 
 
-def requirements():
-    """Return the pinned packages of requirements.txt: a dictionary from name to version."""
-    pins = {}
-    for line in (paths.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        name, separator, version = line.partition("==")
-        if separator and not line.startswith("#"):
-            pins[name.strip()] = version.strip()
-    return pins
-
-
 def _python():
     version = platform.python_version()
     if sys.version_info < MIN_PYTHON:
@@ -78,13 +68,11 @@ def _python():
     return Finding("Python", f"{version} on {platform.system()}")
 
 
-def _package(name):
-    pinned = requirements()[name]
-    try:
-        installed = metadata.version(name)
-    except metadata.PackageNotFoundError:
+def _package(name, pinned):
+    installed = requirements.installed(name)
+    if installed is None:
         return Finding(name, "not installed", "Run: python -m pip install -r requirements.txt")
-    if installed.split("+")[0] != pinned:
+    if installed != pinned:
         advice = f"Tested with {pinned}; results may differ in the last digits."
         return Finding(name, installed, advice, needed=False)
     return Finding(name, installed)

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 import helpers.__main__ as commands
-from helpers import checkpoints, headless, paths, preflight
+from helpers import checkpoints, headless, paths, preflight, requirements
 
 # From the bottom up: a module may import those above its line, never those below.
 LAYERS = [
-    "errors", "paths", "checkpoints", "reviews", "batching", "curves", "training", "plots",
-    "widgets", "exercises", "preflight", "headless", "__main__",
+    "errors", "paths", "requirements", "checkpoints", "reviews", "batching", "curves", "training",
+    "plots", "widgets", "exercises", "preflight", "headless", "__main__",
 ]
 
 
@@ -49,34 +49,29 @@ def test_importing_helpers_costs_next_to_nothing():
 
 
 def test_the_commands_need_only_the_standard_library_at_first():
-    tree = ast.parse((paths.ROOT / "helpers" / "__main__.py").read_text(encoding="utf-8"))
-    top = {
-        name.split(".")[0]
-        for node in tree.body
-        for name in (
-            [node.module] if isinstance(node, ast.ImportFrom)
-            else [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        )
-    }
-    assert top <= sys.stdlib_module_names
+    # -I -S: no site-packages, as in an empty environment.
+    program = f"import sys; sys.path.insert(0, {str(paths.ROOT)!r}); import helpers.__main__"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
 
 
 def test_what_is_missing_is_found(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text(
         "# a comment\n-c constraints.txt\n\npytest==0.0.1\nno-such-package==1.0\n-e .\n"
     )
-    monkeypatch.setattr(commands, "ROOT", tmp_path)
-    assert commands.missing_requirements() == ["pytest", "no-such-package"]
+    monkeypatch.setattr(requirements, "FILE", tmp_path / "requirements.txt")
+    assert requirements.missing() == ["pytest", "no-such-package"]
+    monkeypatch.setattr(requirements, "PROJECT", "no-such-project")
+    assert requirements.missing() == ["pytest", "no-such-package", "no-such-project"]
 
 
 def test_nothing_is_missing_here_and_nothing_is_installed_again(monkeypatch):
-    assert commands.missing_requirements() == []
+    assert requirements.missing() == []
     monkeypatch.setattr(commands, "call", lambda *a: pytest.fail(f"called {a}"))
     assert commands.install() == 0
 
 
 def test_a_failed_installation_says_what_to_try(monkeypatch, capsys):
-    monkeypatch.setattr(commands, "missing_requirements", lambda: ["torch"])
+    monkeypatch.setattr(requirements, "missing", lambda: ["torch"])
     monkeypatch.setattr(commands, "call", lambda *a: 1)
     assert commands.main(["lab"]) == 1
     assert "python -m venv" in capsys.readouterr().err
@@ -148,7 +143,7 @@ def test_preflight_finds_this_machine_ready(capsys):
         (lambda m: m.setattr(preflight, "MEMORY_GB", 10**6), "close something"),
         (lambda m: m.setattr(preflight, "DISK_GB", 10**6), "free some space"),
         (
-            lambda m: m.setattr(preflight, "requirements", lambda: {"no-such-package": "1"}),
+            lambda m: m.setattr(requirements, "pinned", lambda: {"no-such-package": "1"}),
             "pip install -r requirements.txt",
         ),
         (lambda m: m.setattr(checkpoints, "at_hand", lambda *a: False), "bert, small"),
@@ -164,7 +159,7 @@ def test_preflight_says_what_to_do_about_what_is_missing(change, advice, monkeyp
 
 
 def test_another_version_is_said_and_is_no_obstacle(monkeypatch, capsys):
-    monkeypatch.setattr(preflight, "requirements", lambda: {"pytest": "0.0.1"})
+    monkeypatch.setattr(requirements, "pinned", lambda: {"pytest": "0.0.1"})
     assert preflight.report(calibrate=False)
     assert "Tested with 0.0.1" in capsys.readouterr().out
 
