@@ -68,17 +68,27 @@ class LengthGroupedBatches(Sampler):
         _check_batch_size(batch_size)
         self.lengths = lengths
         self.batch_size = batch_size
+        self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
+
+    def set_epoch(self, epoch):
+        """Go to the start of an epoch, counted from 0, as a resumed run has to."""
+        self.generator.manual_seed(self.seed)
+        for _ in range(epoch):
+            self._draw()
 
     def __len__(self):
         return math.ceil(len(self.lengths) / self.batch_size)
 
     def __iter__(self):
+        yield from self._draw()
+
+    def _draw(self):
         order = torch.randperm(len(self.lengths), generator=self.generator).tolist()
         order.sort(key=self.lengths.__getitem__)
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        for i in torch.randperm(len(batches), generator=self.generator).tolist():
-            yield batches[i]
+        shuffled = torch.randperm(len(batches), generator=self.generator).tolist()
+        return [batches[i] for i in shuffled]
 
 
 def padding_share(batches):

@@ -18,8 +18,9 @@ class LossCurve:
     """The loss at every step of one training run.
 
     `loss` is the mean cross-entropy of each batch in nats, `learning_rate` the rate of that
-    step, `accuracy` the share of the batch that was right before the step. `validation` holds
-    one entry an epoch: step, loss, accuracy. `settings` says how the run was made.
+    step, `accuracy` the share of the batch that was right before the step (empty if nobody
+    counted). `validation` holds one entry an epoch: step, loss, accuracy. `settings` says how the
+    run was made.
     """
 
     settings: dict = field(default_factory=dict)
@@ -28,16 +29,18 @@ class LossCurve:
     accuracy: list = field(default_factory=list)
     validation: list = field(default_factory=list)
 
-    def record(self, loss, learning_rate, accuracy):
+    def record(self, loss, learning_rate, accuracy=None):
         """Append one step."""
         self.loss.append(float(loss))
         self.learning_rate.append(float(learning_rate))
-        self.accuracy.append(float(accuracy))
+        if accuracy is not None:
+            self.accuracy.append(float(accuracy))
 
-    def record_validation(self, loss, accuracy):
+    def record_validation(self, loss, accuracy=None):
         """Append the figures of the validation split, measured after the latest step."""
+        accuracy = None if accuracy is None else float(accuracy)
         self.validation.append(
-            {"step": len(self.loss), "loss": float(loss), "accuracy": float(accuracy)}
+            {"step": len(self.loss), "loss": float(loss), "accuracy": accuracy}
         )
 
     def final_loss(self):

@@ -393,3 +393,97 @@ def _given_or_changed(value, start, model):
     if (value is None or value is ...) and _close(_flat(model), start):
         raise _Unanswered
     return None if value is ... else value
+
+
+@_exercise("04.1")
+def _stop_on_bad_loss(answer):
+    """A TrainerCallback whose on_log stops the run once the loss is no finite number."""
+    from transformers import TrainerCallback, TrainerControl
+
+    def stub(self, args, state, control, logs=None, **kwargs):
+        ...
+
+    if not (isinstance(answer, type) and issubclass(answer, TrainerCallback)):
+        raise _Hint("A class is wanted that inherits from TrainerCallback.")
+    if "on_log" not in vars(answer):
+        raise _Hint("The Trainer calls on_log after every logged step; give your class one.")
+    if answer.on_log.__code__.co_code == stub.__code__.co_code:
+        raise _Unanswered
+
+    def stops(**logs):
+        control = TrainerControl()
+        returned = answer().on_log(None, None, control, logs=logs)
+        return (returned or control).should_training_stop
+
+    if stops(loss=0.31, learning_rate=1e-4):
+        raise _Hint("It stops at a loss of 0.31, which is a fine number.")
+    try:
+        if stops(eval_loss=0.4, eval_accuracy=0.8):
+            raise _Hint("It stops after an evaluation, whose logs have no 'loss'.")
+    except (KeyError, TypeError):
+        raise _Hint("After an evaluation the logs have 'eval_loss' and no 'loss'. Look first "
+                    "whether it is there.") from None
+    nan, inf = stops(loss=math.nan), stops(loss=math.inf)
+    if not nan and not inf:
+        raise _Hint("A loss of nan does not stop it. nan equals nothing, itself included: ask "
+                    "math.isfinite, and set control.should_training_stop = True.")
+    if not nan or not inf:
+        raise _Hint("It notices one of nan and inf, but not the other. math.isfinite knows both.")
+    return "An hour of training on a loss of nan is an hour lost; a callback gives it back."
+
+
+@_exercise("04.2")
+def _macro_f1(answer):
+    """macro_f1(prediction) -> {"macro_f1": mean of the F1 of each class}."""
+    import numpy as np
+    from sklearn.metrics import f1_score
+    from transformers import EvalPrediction
+
+    truth = np.array([1, 1, 1, 1, 1, 1, 0, 0])
+    guesses = np.array([1, 1, 1, 1, 1, 0, 0, 1])
+    logits = np.stack([1.0 - guesses, guesses - 0.5], axis=1)
+    value = _given(answer(EvalPrediction(predictions=logits, label_ids=truth)))
+    if not isinstance(value, dict):
+        raise _Hint("compute_metrics returns a dictionary, from the metric's name to its value.")
+    if "macro_f1" not in value:
+        raise _Hint(f"The key should be 'macro_f1'; yours are {', '.join(map(repr, value))}.")
+    value = _number(value["macro_f1"])
+    each = f1_score(truth, guesses, average=None)
+    if math.isclose(value, each[1], rel_tol=1e-6):
+        raise _Hint("That is the F1 of the positive class. Macro F1 is the mean over both.")
+    if math.isclose(value, f1_score(truth, guesses, average="micro"), rel_tol=1e-6):
+        raise _Hint("That is the accuracy, which micro F1 is too. Take each class's F1 first, "
+                    "then their mean.")
+    if math.isclose(value, f1_score(truth, guesses, average="weighted"), rel_tol=1e-6):
+        raise _Hint("You weight each class by its size. In the macro mean both count the same.")
+    if not math.isclose(value, each.mean(), rel_tol=1e-3):
+        raise _Hint(f"For six positive texts with one missed, and two negative with one missed, "
+                    f"it is {each.mean():.3f}; yours is {value:.3f}.")
+    return "When one class is rare, this falls long before the accuracy does."
+
+
+@_exercise("04.3")
+def _training_steps(answer):
+    """training_steps(rows, batch_size, accumulation, epochs) -> number of updates."""
+
+    def count(rows, batch_size, accumulation, epochs):
+        return math.ceil(math.ceil(rows / batch_size) / accumulation) * epochs
+
+    case = (1000, 16, 4, 3)
+    value = _number(_given(answer(*case)))
+    if value == 1000 // 16 // 4 * 3:
+        raise _Hint("The last batch, smaller than the others, counts too: round up.")
+    if value == math.ceil(1000 / 16) * 3:
+        raise _Hint("That is the number of batches. Four of them make one update.")
+    if value == count(*case) / 3:
+        raise _Hint("That is one epoch; there are three.")
+    if value == math.ceil(1000 * 3 / 64):
+        raise _Hint("Every epoch ends with an update of its own, so round up before you multiply "
+                    "by the epochs.")
+    if value != count(*case):
+        raise _Hint(f"For 1,000 rows in batches of 16, four to an update, three epochs, it is "
+                    f"{count(*case)}; yours is {value:g}.")
+    if _number(answer(100, 16, 1, 2)) != 14:
+        raise _Hint("It is right with accumulation 4, but not without: 100 rows in batches of 16 "
+                    "make 7 updates an epoch.")
+    return "The schedule is laid out over this number, so a wrong one ends it too early or late."

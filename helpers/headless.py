@@ -2,16 +2,14 @@
 
 import json
 import sys
-import threading
-import time
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from helpers import checkpoints, paths, preflight
+from helpers.measure import Measured
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 TIMINGS = paths.REFERENCE / "timings.json"
@@ -86,30 +84,25 @@ def execute(path):
     """
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(Path(path).parent)}}
-    client = NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=folder)
-    peak, done = [0], threading.Event()
+    client = NotebookClient(
+        notebook, timeout=1800, kernel_name="python3", resources=folder,
+        # Kernels warn that they are reached over TCP; nobody reads that here.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
+    error = None
 
-    def watch():
-        while not done.wait(0.2):
-            try:
-                process = psutil.Process(client.km.provisioner.pid)
-                peak[0] = max(peak[0], process.memory_info().rss)
-            except (AttributeError, TypeError, psutil.Error):
-                pass  # the kernel has not started yet, or has just stopped
+    async def watch_kernel(**_):
+        cost.pid, cost.peak = client.km.provisioner.pid, 0
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    start, error = time.perf_counter(), None
-    try:
-        client.execute()
-    except CellExecutionError as stopped:
-        error = f"{stopped.ename}: {stopped.evalue}"
-    except DeadKernelError:
-        error = "a dead kernel; most often the memory was used up"
-    finally:
-        done.set()
-        watcher.join()
-    return notebook, time.perf_counter() - start, peak[0], error
+    client.on_notebook_start = watch_kernel
+    with Measured() as cost:
+        try:
+            client.execute()
+        except CellExecutionError as stopped:
+            error = f"{stopped.ename}: {stopped.evalue}"
+        except DeadKernelError:
+            error = "a dead kernel; most often the memory was used up"
+    return notebook, cost.seconds, cost.peak, error
 
 
 def tidied(notebook):

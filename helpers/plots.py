@@ -8,6 +8,7 @@ import functools
 import io
 
 import matplotlib
+import numpy as np
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
@@ -76,26 +77,27 @@ def show(figure, alt, handle=None):
 
 
 @styled
-def loss_curves(curves, reference=None, title="Loss at every step"):
+def loss_curves(curves, reference=None, title="Loss at every step", dashed="reference run"):
     """Draw runs over each other, by name; faint each batch, strong the running mean.
 
-    `curves` maps a name to a `LossCurve`; `reference` is drawn as a dashed line behind them.
+    `curves` maps a name to a `LossCurve`; `reference` is drawn as a dashed line over them, by
+    the name `dashed`.
     """
     figure, axes = new()
-    _draw_losses(axes, curves, reference)
+    _draw_losses(axes, curves, reference, dashed)
     axes.set_title(title)
     names = ", ".join(
         f"{name} ends at {curve.final_loss():.2f}" for name, curve in curves.items()
     )
-    beside = f"; the reference ends at {reference.final_loss():.2f}" if reference else ""
+    beside = f"; the {dashed} ends at {reference.final_loss():.2f}" if reference else ""
     show(figure, f"Line chart of the training loss by step: {names}{beside}.")
 
 
-def _draw_losses(axes, curves, reference=None):
+def _draw_losses(axes, curves, reference=None, dashed=""):
     if reference is not None:
         steps = range(1, len(reference.loss) + 1)
         axes.plot(steps, smoothed(reference.loss), color=INK, ls=(0, (1, 1.4)), lw=2.6,
-                  label="reference run", zorder=3)
+                  label=dashed, zorder=3)
     for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
         steps = range(1, len(curve.loss) + 1)
         axes.plot(steps, curve.loss, color=colour, alpha=0.25, lw=1)
@@ -103,7 +105,8 @@ def _draw_losses(axes, curves, reference=None):
         if curve.validation:
             axes.plot([v["step"] for v in curve.validation],
                       [v["loss"] for v in curve.validation],
-                      "o", color=colour, mec="white", ms=8, label=f"{name}, validation", zorder=4)
+                      "o-", lw=1, color=colour, mec="white", ms=8,
+                      label=f"{name}, validation", zorder=4)
     axes.axhline(LN_2, color=GREY, lw=1.2, ls="--")
     axes.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
                   ha="right", color=GREY, xycoords=("axes fraction", "data"))
@@ -335,3 +338,83 @@ def _box(axes, x, y, height, text, colour, ink):
     axes.add_patch(FancyBboxPatch((x, y), 3.2, height, boxstyle="round,pad=0,rounding_size=0.15",
                                   color=colour, lw=0))
     axes.text(x + 1.6, y + height / 2, text, ha="center", va="center", color=ink, fontsize=10)
+
+
+@styled
+def confusion_matrix(labels, predictions, names):
+    """Draw how many texts of each true class were given each class, with the numbers."""
+    from sklearn.metrics import confusion_matrix as count
+
+    counts = count(labels, predictions, labels=range(len(names)))
+    figure = Figure(figsize=(3.9, 3.3), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(counts, cmap=_pale_to_blue(), vmin=0)
+    for row, column in np.ndindex(counts.shape):
+        dark = counts[row, column] > 0.5 * counts.max()
+        axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=15,
+                  weight="bold", color="white" if dark else INK)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, rotation=90, va="center")
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.set_title("Right on the diagonal")
+    listing = "; ".join(
+        f"of {counts[i].sum()} {name}, {counts[i, i]} right" for i, name in enumerate(names)
+    )
+    show(figure, f"Confusion matrix: {listing}.")
+
+
+def _pale_to_blue():
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("pale to blue", [PALE, BLUE])
+
+
+@styled
+def sweep(results, chance=0.5):
+    """Draw the outcome of runs that differ in their learning rate.
+
+    `results` maps a learning rate to (loss at the end of the training, validation accuracy).
+    """
+    figure, (above, below) = new(height=4.6, rows=2)
+    rates = list(results)
+    losses, accuracies = zip(*results.values(), strict=True)
+    best = max(rates, key=lambda rate: results[rate][1])
+    above.plot(rates, accuracies, "o-", color=BLUE)
+    above.plot(best, results[best][1], "o", ms=13, mfc="none", mec=INK, mew=1.6)
+    above.axhline(chance, color=GREY, lw=1.2, ls="--")
+    above.annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", ha="right",
+                   color=GREY, xycoords=("axes fraction", "data"))
+    above.set(xscale="log", ylabel="accuracy", ylim=(0.4, 1), xticklabels=[])
+    above.set_title("Too small learns nothing, too large forgets everything")
+    below.plot(rates, losses, "o-", color=ORANGE)
+    below.axhline(LN_2, color=GREY, lw=1.2, ls="--")
+    below.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
+                   ha="right", color=GREY, xycoords=("axes fraction", "data"))
+    below.set(xscale="log", xlabel="learning rate", ylabel="final loss", ylim=(0, None))
+    listing = ", ".join(f"{r:.0e}: {a:.2f}" for r, (_, a) in results.items())
+    show(figure, f"Two line charts by learning rate. Validation accuracy {listing}; the final "
+         "training loss is lowest where the accuracy is highest and near ln 2 at both ends.")
+
+
+@styled
+def band(curves, title):
+    """Draw the running mean of several runs that differ by luck, and the band they span.
+
+    `curves` maps a name to a `LossCurve`; all have the same number of steps.
+    """
+    figure, axes = new()
+    lines = [smoothed(curve.loss) for curve in curves.values()]
+    steps = range(1, len(lines[0]) + 1)
+    axes.fill_between(steps, np.min(lines, axis=0), np.max(lines, axis=0), color=BLUE, alpha=0.18,
+                      lw=0)
+    for line, name, colour in zip(lines, curves, COLOURS, strict=False):
+        axes.plot(steps, line, color=colour, label=name, lw=1.6)
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)", ylim=(0, None))
+    axes.margins(x=0.01)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
+    axes.set_title(title)
+    ends = ", ".join(f"{name} {line[-1]:.2f}" for name, line in zip(curves, lines, strict=True))
+    show(figure, f"Line chart of training losses and the band between them; at the end: {ends}.")

@@ -9,6 +9,8 @@ import html
 import ipywidgets
 import torch
 
+from helpers import plots
+
 _PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
 _SPECIAL, _UNKNOWN, _INK = "#E3E5E8", "#F3C6C6", "#24292F"
 _WIDE = ipywidgets.Layout(width="98%")
@@ -143,3 +145,43 @@ def probability_html(positive):
         f'<div style="width:{positive:.1%};background:#0072B2"></div></div>'
         f"<span>positive: <b>{positive:.3f}</b></span></div>"
     )
+
+
+def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
+    """Return controls for three hyperparameters, a button that trains, and the curves so far.
+
+    `run(learning_rate=…, epochs=…, batch_size=…)` trains and returns the `LossCurve` and the
+    validation accuracy. What stops a run is shown below the button.
+    """
+    rate = ipywidgets.FloatLogSlider(learning_rate, min=-6, max=-2, step=0.25,
+                                     description="Learning rate", readout_format=".1e",
+                                     style={"description_width": "initial"})
+    passes = ipywidgets.IntSlider(epochs, 1, 4, description="Epochs")
+    size = ipywidgets.ToggleButtons(options=[4, 8, 16, 32], value=batch_size,
+                                    description="Batch size",
+                                    style={"button_width": "50px"})
+    button = ipywidgets.Button(description="Train", button_style="primary", icon="play")
+    said, view, runs = ipywidgets.HTML(), ipywidgets.Output(), {}
+
+    def train(_):
+        button.disabled, said.value = True, "Training …"
+        chosen = {"learning_rate": rate.value, "epochs": passes.value, "batch_size": size.value}
+        try:
+            curve, accuracy = run(**chosen)
+        except Exception as error:  # whatever stops a run, the panel stays usable
+            said.value = f"{type(error).__name__}: {html.escape(str(error))}"
+        else:
+            name = f"{rate.value:.0e}, {passes.value} ep., {size.value} a batch"
+            runs.pop(name, None)
+            runs[name] = curve
+            said.value = f"{name}: validation accuracy <b>{accuracy:.3f}</b>"
+            newest = dict(list(runs.items())[-4:])
+            with view:
+                view.clear_output(wait=True)
+                plots.loss_curves(newest, title="The newest runs")
+        finally:
+            button.disabled = False
+
+    button.on_click(train)
+    row = ipywidgets.HBox([rate, passes], layout=ipywidgets.Layout(flex_flow="row wrap"))
+    return ipywidgets.VBox([row, ipywidgets.HBox([size, button]), said, view])

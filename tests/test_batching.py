@@ -25,6 +25,14 @@ def test_every_row_comes_once_an_epoch(encoded):
     assert first != second, "each epoch has an order of its own"
 
 
+def test_a_resumed_run_finds_the_order_of_its_epoch(encoded):
+    sampler = batching.LengthGroupedBatches(batching.lengths(encoded), 7)
+    epochs = [list(sampler) for _ in range(3)]
+    for epoch in (2, 0, 1):
+        sampler.set_epoch(epoch)
+        assert list(sampler) == epochs[epoch]
+
+
 def test_the_seed_fixes_the_order(encoded, tokenizer):
     def order(seed):
         loader = batching.loader(encoded, tokenizer, 8, train=True, seed=seed)

@@ -1,0 +1,352 @@
+"""Around `transformers.Trainer`: the batches of notebook 03, a recorded curve, safe resuming."""
+
+import errno
+import json
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+
+from transformers import Trainer, TrainerCallback, default_data_collator
+
+from helpers import batching, paths, plots
+from helpers.curves import LossCurve
+from helpers.errors import LearnerError
+
+RUN_FILE = "run.json"
+# What a checkpoint needs for a run to go on from it (besides the weights), and how it is read.
+_NEEDED = ("config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+_VOLATILE = ("_name_or_path", "transformers_version", "dtype", "architectures", "use_cache")
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+class GroupedTrainer(Trainer):
+    """A `Trainer` whose training batches are those of `batching.loader`: grouped by length."""
+
+    def get_train_dataloader(self):
+        """Return the loader of notebook 03; the seed and the batch size are the arguments'."""
+        loader = batching.loader(
+            self.train_dataset, self.processing_class, self.args.train_batch_size,
+            train=True, seed=self.args.seed,
+        )
+        return self.accelerator.prepare(loader)
+
+
+class RecordCurve(TrainerCallback):
+    """Records the loss of every step and each evaluation as a `LossCurve`, in `.curve`.
+
+    A resumed run begins with what was recorded before the interruption. Needs
+    `logging_steps=1`.
+    """
+
+    def __init__(self):
+        self.curve = LossCurve()
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Take over what the checkpoint has recorded; nothing, in a run that starts anew."""
+        if args.logging_strategy != "steps" or args.logging_steps != 1:
+            raise LearnerError(
+                "A curve needs the loss of every step: TrainingArguments(logging_steps=1, …)."
+            )
+        self.curve = LossCurve(settings=settings(args))
+        for entry in state.log_history:
+            self._add(entry)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        """Add what the Trainer has just logged."""
+        self._add(logs)
+
+    def _add(self, entry):
+        if "loss" in entry:
+            self.curve.record(entry["loss"], entry["learning_rate"])
+        elif "eval_loss" in entry:
+            self.curve.record_validation(entry["eval_loss"], entry.get("eval_accuracy"))
+
+
+class DrawCurve(RecordCurve):
+    """Records the curve and draws it while the model trains, in JupyterLab and Colab alike."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Start a picture."""
+        super().on_train_begin(args, state, control, **kwargs)
+        self.live = plots.LiveLoss(state.max_steps)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        """Add what was logged, and redraw if it is time to."""
+        super().on_log(args, state, control, logs, **kwargs)
+        if "loss" in logs:
+            self.live(self.curve)
+
+
+def settings(args):
+    """Return the settings of a run that decide its curve, from its `TrainingArguments`."""
+    return {
+        "epochs": args.num_train_epochs,
+        "max_steps": args.max_steps,
+        "batch_size": args.train_batch_size,
+        "gradient_accumulation_steps": args.gradient_accumulation_steps,
+        "learning_rate": args.learning_rate,
+        "schedule": str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
+        "warmup_steps": args.warmup_steps,
+        "weight_decay": args.weight_decay,
+        "seed": args.seed,
+    }
+
+
+def train(trainer, *, resume=False):
+    """Run `trainer.train()` after a look at the data and the output directory.
+
+    With `resume=True` the run goes on from the newest checkpoint in `trainer.args.output_dir`
+    that is complete, and prints which one; incomplete ones, as an interruption leaves them, are
+    named and passed over. Returns what `Trainer.train` returns.
+
+    Raises LearnerError for rows that this model cannot be trained on (`check_rows`), for an
+    output directory that cannot be written, that holds another run or, without `resume`, any
+    checkpoint at all, and for a disk that fills up: then the older checkpoints are as they were.
+    """
+    check_rows(trainer)
+    folder = Path(trainer.args.output_dir)
+    _check_writable(folder)
+    found = checkpoints(folder)
+    if found and not resume:
+        raise LearnerError(
+            f"{folder} already holds {found[-1].name} of an earlier run. Continue that run with "
+            "resume=True, choose another output_dir, or delete the folder."
+        )
+    start = _newest_complete(folder) if resume else None
+    if resume and found:
+        _check_same_run(trainer, folder, found[-1] if start is None else start)
+    with paths.replacing(folder / RUN_FILE) as fresh:
+        fresh.write_text(json.dumps(_identity(trainer), indent=1), encoding="utf-8")
+    try:
+        return trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        whole = [c.name for c in checkpoints(folder) if incomplete(c) is None]
+        kept = f"{whole[-1]} is complete" if whole else "No checkpoint is complete yet"
+        raise LearnerError(
+            f"Writing a checkpoint into {folder} failed at step {trainer.state.global_step}: "
+            f"{_first_line(error)}. {kept}. Free some space, then continue with resume=True."
+        ) from error
+
+
+def checkpoints(folder):
+    """Return the checkpoint folders in an output directory, by step, complete or not."""
+    found = [
+        (int(match[1]), path) for path in Path(folder).glob("checkpoint-*")
+        if path.is_dir() and (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
+    ]
+    return [path for _, path in sorted(found)]
+
+
+def incomplete(checkpoint):
+    """Say why a run cannot go on from a checkpoint folder, or return None if it can.
+
+    The Trainer writes its files one after the other, so an interruption leaves some missing or
+    cut off. Every file is opened here by the rules of its format.
+    """
+    checkpoint = Path(checkpoint)
+    weights = sorted(checkpoint.glob("model*.safetensors"))
+    missing = [name for name in _NEEDED if not (checkpoint / name).is_file()]
+    if missing or not weights:
+        return f"{missing[0] if missing else 'model.safetensors'} is missing"
+    for path in (*weights, *(checkpoint / name for name in _NEEDED)):
+        if not _is_whole(path):
+            return f"{path.name} is cut off or damaged"
+    return None
+
+
+def check_rows(trainer):
+    """Raise LearnerError if the rows of a Trainer are none that its model can learn from.
+
+    For a classifier every row needs a label, a whole number from 0 to `num_labels` - 1; rows of
+    different lengths need a collator that pads.
+    """
+    parts = {"train_dataset": trainer.train_dataset}
+    several = isinstance(trainer.eval_dataset, dict)
+    parts |= trainer.eval_dataset if several else {"eval_dataset": trainer.eval_dataset}
+    if trainer.train_dataset is None:
+        raise LearnerError("The Trainer has no train_dataset, so there is nothing to learn from.")
+    if isinstance(trainer, GroupedTrainer) and trainer.processing_class is None:
+        raise LearnerError("The tokenizer pads the batches: Trainer(processing_class=tokenizer).")
+    for name, rows in parts.items():
+        if rows is None or not hasattr(rows, "__len__"):
+            continue
+        if len(rows) == 0:
+            raise LearnerError(f"{name} has no rows.")
+        if type(trainer.model).__name__.endswith("ForSequenceClassification"):
+            _check_labels(name, rows, trainer.model.config)
+        if trainer.data_collator is default_data_collator:
+            _check_equal_lengths(name, rows)
+
+
+def _check_labels(name, rows, config):
+    if config.num_labels == 1 or config.problem_type not in (
+        None, "single_label_classification",
+    ):
+        return  # a regression or several labels a text: floats are right there
+    column = next((c for c in ("labels", "label") if c in _columns(rows)), None)
+    if column is None:
+        raise LearnerError(
+            f"{name} has no labels, only {', '.join(_columns(rows))}. The model computes a loss "
+            "if each row has 'labels': rename your column with rename_column."
+        )
+    for i, label in enumerate(_column(rows, column)):
+        where = f"{name}, row {i}: label {label!r}"
+        label = label.item() if hasattr(label, "item") else label
+        if label is None:
+            raise LearnerError(f"{name}, row {i} has no label. Give it one or drop the row.")
+        if isinstance(label, float):
+            raise LearnerError(
+                f"{where} is a float. Classes are whole numbers from 0: cast the column to int."
+            )
+        if isinstance(label, bool) or not isinstance(label, int):
+            raise LearnerError(f"{where} is no whole number. Map your classes to 0, 1, … first.")
+        if not 0 <= label < config.num_labels:
+            raise LearnerError(
+                f"{where} is not between 0 and {config.num_labels - 1}. The model was built with "
+                f"num_labels={config.num_labels}."
+            )
+
+
+def _check_equal_lengths(name, rows):
+    if "input_ids" in _columns(rows):
+        sizes = {len(ids) for ids in _column(rows, "input_ids")}
+        if len(sizes) > 1:
+            raise LearnerError(
+                f"{name} has rows of {min(sizes)} to {max(sizes)} tokens and nothing that pads "
+                "them: Trainer(processing_class=tokenizer) does."
+            )
+
+
+def _columns(rows):
+    return list(getattr(rows, "column_names", None) or rows[0])
+
+
+def _column(rows, name):
+    if hasattr(rows, "column_names"):
+        return rows[name][:]
+    return [rows[i].get(name) for i in range(len(rows))]
+
+
+def _check_writable(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise LearnerError(
+            f"{folder} cannot be written: {error.strerror}. Choose another output_dir."
+        ) from error
+
+
+def _newest_complete(folder):
+    for checkpoint in reversed(checkpoints(folder)):
+        problem = incomplete(checkpoint)
+        if problem is None:
+            print(f"Continuing from {checkpoint.name}.")
+            return checkpoint
+        print(f"{checkpoint.name} is incomplete, {problem}: passed over.")
+    print("No complete checkpoint: starting from the beginning.")
+    return None
+
+
+def _identity(trainer):
+    """Return what makes two runs the same run: the model, the number of rows, the settings."""
+    config = trainer.model.config.to_dict()
+    return {
+        "model": type(trainer.model).__name__,
+        **{f"config.{k}": v for k, v in _plain(config).items() if k not in _VOLATILE},
+        "rows": len(trainer.train_dataset) if hasattr(trainer.train_dataset, "__len__") else None,
+        **_plain(settings(trainer.args)),
+    }
+
+
+def _plain(value):
+    """Return a value as it comes back out of JSON, so that two of them can be compared."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _check_same_run(trainer, folder, checkpoint):
+    """Raise LearnerError if the checkpoints in `folder` are those of another run."""
+    mine = _identity(trainer)
+    theirs = _recorded_identity(folder, checkpoint)
+    differing = [k for k in theirs if k in mine and mine[k] != theirs[k]]
+    if not differing:
+        return
+    if any(k == "model" or k.startswith("config.") for k in differing):
+        kind = "another model's checkpoints"
+    else:
+        kind = "a run with other settings"
+    listing = ", ".join(
+        f"{k.removeprefix('config.')} {_short(theirs[k])} there, {_short(mine[k])} here"
+        for k in differing[:3]
+    )
+    raise LearnerError(
+        f"{folder} holds {kind}: {listing}. A run can only continue as it began: set it back, "
+        "or start a new one in another output_dir."
+    )
+
+
+def _recorded_identity(folder, checkpoint):
+    """Return what is known of the run: all of it, or for a plain Trainer's run what its
+    checkpoint says.
+    """
+    known = _read_json(folder / RUN_FILE)
+    if known is not None:
+        return known
+    state = _read_json(checkpoint / "trainer_state.json") or {}
+    config = _read_json(checkpoint / "config.json") or {}
+    known = {f"config.{k}": v for k, v in config.items() if k not in _VOLATILE}
+    names = {"train_batch_size": "batch_size", "num_train_epochs": "epochs"}
+    return known | {ours: state[k] for k, ours in names.items() if k in state}
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _is_whole(path):
+    if path.suffix == ".json":
+        return _read_json(path) is not None
+    if path.suffix == ".safetensors":
+        return _is_whole_safetensors(path)
+    try:  # torch.save writes a zip archive with a checksum for every part
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, EOFError):
+        return False
+
+
+def _is_whole_safetensors(path):
+    from safetensors import SafetensorError, safe_open
+
+    try:  # the header says how long the file has to be, and that is compared here
+        with safe_open(path, "pt"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_full_disk(error):
+    """Tell a failed write from any other error; torch and safetensors raise their own kinds."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_ERRORS
+    return type(error).__name__ == "SafetensorError" or (
+        isinstance(error, RuntimeError)
+        and any(part in str(error) for part in ("PytorchStreamWriter", "inline_container"))
+    )
+
+
+def _first_line(error):
+    text = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return text.rstrip(".")

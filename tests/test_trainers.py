@@ -1,0 +1,334 @@
+"""The Trainer with our batches, recorded, interrupted and resumed."""
+
+import itertools
+import multiprocessing
+import random
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import tiny_run
+import torch
+from transformers import Trainer, default_data_collator
+
+from helpers import batching, curves, headless, trainers, training
+from helpers.errors import LearnerError
+
+TRIALS = 20 if "forkserver" in multiprocessing.get_all_start_methods() else 4
+
+
+# The same training
+
+def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
+    new_model, encoded, tokenizer, data, tmp_path
+):
+    by_hand, by_trainer = new_model(), new_model()
+    expected = training.train(
+        by_hand, batching.loader(encoded, tokenizer, 16, train=True), epochs=2
+    )
+    record = trainers.RecordCurve()
+    optimizer = torch.optim.AdamW(by_trainer.parameters(), lr=5e-5, fused=True)
+    arguments = tiny_run.TrainingArguments(
+        str(tmp_path), num_train_epochs=2, per_device_train_batch_size=16, learning_rate=5e-5,
+        warmup_steps=1, logging_steps=1, save_strategy="no", seed=0, disable_tqdm=True,
+        use_cpu=True,
+    )
+    trainer = trainers.GroupedTrainer(
+        by_trainer, arguments, train_dataset=encoded, processing_class=tokenizer,
+        optimizers=(optimizer, None), callbacks=[record],
+    )
+    trainers.train(trainer)
+    assert len(record.curve.loss) == len(expected.loss) == 12
+    assert np.abs(np.subtract(record.curve.loss, expected.loss)).max() <= 1e-5
+    assert record.curve.learning_rate == pytest.approx(expected.learning_rate)
+    texts = data["test"]["text"][:64]
+    assert torch.allclose(training.predict(by_hand, tokenizer, texts),
+                          training.predict(by_trainer, tokenizer, texts), atol=1e-5)
+
+
+def test_what_the_notebook_writes_by_hand_is_what_helpers_keeps(tmp_path):
+    """Its two classes give the batches and the curve of `trainers`' own."""
+    path = next(p for p in headless.chosen() if p.name.startswith("04"))
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    space = {"Trainer": Trainer, "TrainerCallback": tiny_run.TrainerCallback,
+             "batching": batching, "curves": curves}
+    for name in ("class GroupedTrainer(", "class RecordCurve("):
+        exec(next(source for source in cells if source.startswith(name)), space)
+    found = []
+    for kind, callback in ((space["GroupedTrainer"], space["RecordCurve"]),
+                           (trainers.GroupedTrainer, trainers.RecordCurve)):
+        record = callback()
+        tiny_run.build(tmp_path, kind=kind, callbacks=[record], save_strategy="no").train()
+        found.append(record.curve)
+    assert found[0].loss == found[1].loss
+    assert found[0].learning_rate == found[1].learning_rate
+
+
+def test_a_live_curve_is_the_recorded_one(tmp_path, capsys):
+    record, draw = trainers.RecordCurve(), trainers.DrawCurve()
+    trainer = tiny_run.build(tmp_path, callbacks=[record, draw], save_strategy="no",
+                             eval_strategy="epoch", max_steps=12, evaluation=tiny_run.rows(16))
+    trainer.train()
+    assert record.curve == draw.curve
+    assert len(record.curve.loss) == 12
+    assert [v["step"] for v in record.curve.validation] == [8, 12]
+    assert "Image" in capsys.readouterr().out
+
+
+def test_a_curve_wants_every_step(tmp_path):
+    trainer = tiny_run.build(tmp_path, callbacks=[trainers.RecordCurve()], logging_steps=5)
+    with pytest.raises(LearnerError, match="logging_steps=1"):
+        trainer.train()
+
+
+# Killed and resumed
+
+@pytest.fixture(scope="module")
+def processes():
+    """A context whose processes start at once: a server has the imports behind it."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "transformers.trainer", "datasets",
+                                    "transformers.models.bert.modeling_bert",
+                                    "helpers.trainers"])
+    return context
+
+
+class Job:
+    """One training in a process of its own."""
+
+    def __init__(self, processes, folder, **fate):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.started = processes.Event()
+        self.process = processes.Process(target=tiny_run.work, args=(folder, self.started),
+                                         kwargs=fate)
+        self.process.start()
+
+    def finish(self):
+        self.process.join(120)
+        assert self.process.exitcode == 0, (self.folder / "printed.txt").read_text()
+        return (self.folder / "weights.txt").read_text()
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(processes, tmp_path):
+    whole = Job(processes, tmp_path / "whole")
+    whole.started.wait(60)
+    start = time.monotonic()
+    expected = whole.finish()
+    seconds = time.monotonic() - start
+    expected_curve = curves.load(tmp_path / "whole" / "curve.json")
+    checkpoints = tiny_run.STEPS // tiny_run.SAVE_STEPS
+    chance = random.Random(0)
+    incomplete = 0
+
+    def trial(number):
+        """Kill every second run at a moment, the others in the middle of a write."""
+        in_a_write = number % 2 == 0
+        die_at = chance.randint(1, tiny_run.WRITES * checkpoints) if in_a_write else None
+        job = Job(processes, tmp_path / f"trial{number}", die_at=die_at)
+        if not in_a_write:
+            job.started.wait(60)
+            time.sleep(chance.uniform(0, seconds))
+            job.process.kill()
+        return job
+
+    for first in range(0, TRIALS, 2):  # two at a time
+        killed = [trial(first), trial(first + 1)]
+        for job in killed:
+            job.process.join(60)
+        found = [trainers.checkpoints(job.folder / "run")[::-1] for job in killed]
+        problems = [{c.name: trainers.incomplete(c) for c in newest_first}
+                    for newest_first in found]
+        resumed = [Job(processes, job.folder) for job in killed]
+        for job, problem in zip(resumed, problems, strict=True):
+            assert job.finish() == expected, job.folder
+            said = (job.folder / "printed.txt").read_text()
+            passed_over = list(itertools.takewhile(problem.get, problem))
+            incomplete += bool(passed_over)
+            for name in passed_over:
+                assert f"{name} is incomplete, {problem[name]}: passed over." in said
+            if len(passed_over) < len(problem):
+                assert f"Continuing from {list(problem)[len(passed_over)]}." in said
+            else:
+                assert "Continuing" not in said
+            curve = curves.load(job.folder / "curve.json")
+            assert curve.loss == expected_curve.loss
+    assert incomplete >= TRIALS // 4, "too few runs were caught while they wrote"
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    trainers.train(tiny_run.build(folder))
+    return folder
+
+
+@pytest.fixture
+def finished(one_run, tmp_path):
+    """An output directory with three checkpoints of a finished run."""
+    return Path(shutil.copytree(one_run, tmp_path / "run"))
+
+
+def test_checkpoints_are_ordered_by_step(finished):
+    (finished / "checkpoint-notes").mkdir()
+    (finished / "checkpoint-100").write_text("a file")
+    assert [c.name for c in trainers.checkpoints(finished)] == [
+        "checkpoint-12", "checkpoint-14", "checkpoint-16",
+    ]
+    assert all(trainers.incomplete(c) is None for c in trainers.checkpoints(finished))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "scheduler.pt",
+                                  "rng_state.pth", "trainer_state.json", "config.json"])
+@pytest.mark.parametrize("damage", ["gone", "cut off", "empty"])
+def test_a_damaged_file_makes_a_checkpoint_incomplete(finished, name, damage):
+    checkpoint = trainers.checkpoints(finished)[-1]
+    path = checkpoint / name
+    if damage == "gone":
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) - 9] if damage == "cut off" else b"")
+    problem = trainers.incomplete(checkpoint)
+    assert problem == f"{name} is {'missing' if damage == 'gone' else 'cut off or damaged'}"
+
+
+def test_an_incomplete_checkpoint_is_said_and_passed_over(finished, capsys):
+    (finished / "checkpoint-16" / "optimizer.pt").unlink()
+    trainer = tiny_run.build(finished)
+    trainers.train(trainer, resume=True)
+    said = capsys.readouterr().out
+    assert "checkpoint-16 is incomplete, optimizer.pt is missing: passed over." in said
+    assert "Continuing from checkpoint-14." in said
+    assert trainer.state.global_step == tiny_run.STEPS
+
+
+def test_without_a_complete_checkpoint_a_run_starts_anew(finished, capsys):
+    for checkpoint in trainers.checkpoints(finished):
+        (checkpoint / "trainer_state.json").write_text("{")
+    trainer = tiny_run.build(finished)
+    trainers.train(trainer, resume=True)
+    assert "No complete checkpoint: starting from the beginning." in capsys.readouterr().out
+
+
+def test_a_new_run_does_not_mix_with_an_older_one(finished):
+    with pytest.raises(LearnerError, match=r"already holds checkpoint-16.*resume=True"):
+        trainers.train(tiny_run.build(finished))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here"),
+        ({"seed": 1}, "other settings: seed 0 there, 1 here"),
+        ({"learning_rate": 1e-4}, "learning_rate 0.001 there, 0.0001 here"),
+        ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here"),
+        ({"train": tiny_run.rows(40)}, "rows 64 there, 40 here"),
+    ],
+    ids=["batch size", "seed", "learning rate", "model", "rows"],
+)
+def test_another_run_does_not_resume(finished, changed, said):
+    before = sorted(finished.rglob("*"))
+    with pytest.raises(LearnerError, match=said):
+        trainers.train(tiny_run.build(finished, **changed), resume=True)
+    assert sorted(finished.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"per_device_train_batch_size": 4}, "batch_size 8 there, 4 here"),
+        ({"layers": 3}, "another model's checkpoints"),
+    ],
+    ids=["batch size", "model"],
+)
+def test_a_plain_trainers_checkpoints_are_compared_too(finished, changed, said):
+    (finished / trainers.RUN_FILE).unlink()
+    with pytest.raises(LearnerError, match=said):
+        trainers.train(tiny_run.build(finished, **changed), resume=True)
+
+
+# Bad rows, bad places
+
+def with_labels(labels):
+    rows = tiny_run.rows(len(labels)).remove_columns("labels")
+    return [dict(row, labels=label) for row, label in zip(rows, labels, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (tiny_run.rows(8).remove_columns("labels"), "has no labels, only input_ids"),
+        (tiny_run.rows(8).rename_column("labels", "stars"), "rename_column"),
+        (with_labels([0, 1, 1.0, 0]), "row 2: label 1.0 is a float"),
+        (with_labels([0, 1, None, 0]), "row 2 has no label"),
+        (with_labels([0, 1, 2, 0]), "row 2: label 2 is not between 0 and 1"),
+        (with_labels([0, -1, 1, 0]), "row 1: label -1 is not between 0 and 1"),
+        (with_labels([0, "pos"]), "row 1: label 'pos' is no whole number"),
+        (with_labels([0, np.float32(1)]), "is a float"),
+        (tiny_run.rows(8).select([]), "train_dataset has no rows"),
+    ],
+)
+def test_rows_that_cannot_be_learnt_from_are_named(rows, said, tmp_path):
+    with pytest.raises(LearnerError, match=said):
+        trainers.train(tiny_run.build(tmp_path, train=rows))
+
+
+def test_rows_for_the_evaluation_are_looked_at_too(tmp_path):
+    trainer = tiny_run.build(tmp_path, evaluation=with_labels([0, 5]))
+    with pytest.raises(LearnerError, match="eval_dataset, row 1: label 5"):
+        trainers.train(trainer)
+
+
+def test_ragged_rows_need_a_collator(tmp_path):
+    trainer = tiny_run.build(tmp_path, kind=Trainer)
+    trainer.data_collator = default_data_collator
+    with pytest.raises(LearnerError, match=r"rows of 3 to 19 tokens.*processing_class=tokenizer"):
+        trainers.train(trainer)
+
+
+def test_a_grouped_trainer_needs_the_tokenizer(tmp_path):
+    trainer = tiny_run.build(tmp_path)
+    trainer.processing_class = None
+    with pytest.raises(LearnerError, match="processing_class=tokenizer"):
+        trainers.train(trainer)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    trainer = tiny_run.build(tmp_path / "run")
+    (tmp_path / "file").write_text("not a folder")
+    trainer.args.output_dir = str(tmp_path / "file" / "run")
+    with pytest.raises(LearnerError, match="cannot be written"):
+        trainers.train(trainer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are a POSIX feature")
+def test_a_full_disk_leaves_the_older_checkpoint_and_it_is_used(processes, tmp_path):
+    job = Job(processes, tmp_path / "full", full=True)
+    job.process.join(60)
+    said = (job.folder / "printed.txt").read_text()
+    assert "CLEAR: Writing a checkpoint into" in said
+    assert "checkpoint-2 is complete. Free some space" in said
+    whole = Job(processes, tmp_path / "whole")
+    assert Job(processes, job.folder).finish() == whole.finish()
+
+
+def test_an_error_that_is_not_the_disks_is_passed_on(tmp_path):
+    class Stop(tiny_run.TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        trainers.train(tiny_run.build(tmp_path, callbacks=[Stop()]))
+
+
+def test_tensorboard_gets_its_logs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "logs"))
+    trainers.train(tiny_run.build(tmp_path / "run", report_to="tensorboard", save_strategy="no"))
+    assert list((tmp_path / "logs").glob("events.out.tfevents*"))
