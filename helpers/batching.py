@@ -31,6 +31,12 @@ def lengths(encoded):
     return [len(ids) for ids in encoded["input_ids"][:]]
 
 
+def by_length(encoded):
+    """Return a tokenized data set sorted by length, so that an evaluation pads little."""
+    sizes = lengths(encoded)
+    return encoded.select(sorted(range(len(sizes)), key=sizes.__getitem__))
+
+
 def loader(encoded, tokenizer, batch_size=16, *, train=False, seed=0):
     """Return a `DataLoader` of padded batches: tensors of shape (batch, tokens), labels (batch,).
 

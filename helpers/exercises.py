@@ -440,7 +440,7 @@ def _macro_f1(answer):
     from transformers import EvalPrediction
 
     truth = np.array([1, 1, 1, 1, 1, 1, 0, 0])
-    guesses = np.array([1, 1, 1, 1, 1, 0, 0, 1])
+    guesses = np.array([1, 1, 1, 1, 0, 0, 0, 0])
     logits = np.stack([1.0 - guesses, guesses - 0.5], axis=1)
     value = _given(answer(EvalPrediction(predictions=logits, label_ids=truth)))
     if not isinstance(value, dict):
@@ -457,7 +457,7 @@ def _macro_f1(answer):
     if math.isclose(value, f1_score(truth, guesses, average="weighted"), rel_tol=1e-6):
         raise _Hint("You weight each class by its size. In the macro mean both count the same.")
     if not math.isclose(value, each.mean(), rel_tol=1e-3):
-        raise _Hint(f"For six positive texts with one missed, and two negative with one missed, "
+        raise _Hint(f"For six positive texts, two of them missed, and two negative, both found, "
                     f"it is {each.mean():.3f}; yours is {value:.3f}.")
     return "When one class is rare, this falls long before the accuracy does."
 

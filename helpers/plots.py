@@ -112,7 +112,9 @@ def _draw_losses(axes, curves, reference=None, dashed=""):
                   ha="right", color=GREY, xycoords=("axes fraction", "data"))
     axes.set(xlabel="step", ylabel="loss (cross-entropy)", ylim=(0, None))
     axes.margins(x=0.01)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
+    longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17),
+                ncols=max(1, min(4, 90 // (longest + 6))))
 
 
 class LiveLoss:
@@ -385,7 +387,7 @@ def sweep(results, chance=0.5):
     above.plot(rates, accuracies, "o-", color=BLUE)
     above.plot(best, results[best][1], "o", ms=13, mfc="none", mec=INK, mew=1.6)
     above.axhline(chance, color=GREY, lw=1.2, ls="--")
-    above.annotate("chance", (1, chance), xytext=(0, 4), textcoords="offset points", ha="right",
+    above.annotate("chance", (1, chance), xytext=(0, -13), textcoords="offset points", ha="right",
                    color=GREY, xycoords=("axes fraction", "data"))
     above.set(xscale="log", ylabel="accuracy", ylim=(0.4, 1), xticklabels=[])
     above.set_title("Too small learns nothing, too large forgets everything")
@@ -394,9 +396,10 @@ def sweep(results, chance=0.5):
     below.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
                    ha="right", color=GREY, xycoords=("axes fraction", "data"))
     below.set(xscale="log", xlabel="learning rate", ylabel="final loss", ylim=(0, None))
-    listing = ", ".join(f"{r:.0e}: {a:.2f}" for r, (_, a) in results.items())
-    show(figure, f"Two line charts by learning rate. Validation accuracy {listing}; the final "
-         "training loss is lowest where the accuracy is highest and near ln 2 at both ends.")
+    listing = ", ".join(f"{rate:.0e}: accuracy {accuracy:.2f}, loss {loss:.2f}"
+                        for rate, (loss, accuracy) in results.items())
+    show(figure, f"Two line charts by learning rate, validation accuracy and final training "
+         f"loss. {listing}.")
 
 
 @styled
@@ -412,7 +415,7 @@ def band(curves, title):
                       lw=0)
     for line, name, colour in zip(lines, curves, COLOURS, strict=False):
         axes.plot(steps, line, color=colour, label=name, lw=1.6)
-    axes.set(xlabel="step", ylabel="loss (cross-entropy)", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)")
     axes.margins(x=0.01)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
     axes.set_title(title)

@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, default_data_collator
 
 from helpers import batching, paths, plots
@@ -76,6 +77,26 @@ class DrawCurve(RecordCurve):
         super().on_log(args, state, control, logs, **kwargs)
         if "loss" in logs:
             self.live(self.curve)
+
+
+class ProgressBar(TrainerCallback):
+    """A bar with the loss and the newest validation loss, instead of a line for every step."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Open the bar, where a resumed run goes on."""
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step")
+        self.shown = {}
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        """Show the newest figures."""
+        names = {"loss": "loss", "eval_loss": "validation"}
+        self.shown |= {names[k]: f"{v:.3f}" for k, v in logs.items() if k in names}
+        self.bar.set_postfix(self.shown, refresh=False)
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Close the bar."""
+        self.bar.close()
 
 
 def settings(args):

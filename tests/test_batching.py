@@ -33,6 +33,13 @@ def test_a_resumed_run_finds_the_order_of_its_epoch(encoded):
         assert list(sampler) == epochs[epoch]
 
 
+def test_sorted_by_length_the_rows_are_the_same_and_pad_little(encoded, tokenizer):
+    ordered = batching.by_length(encoded)
+    assert batching.lengths(ordered) == sorted(batching.lengths(encoded))
+    assert sorted(map(str, ordered)) == sorted(map(str, encoded))
+    assert batching.padding_share(batching.loader(ordered, tokenizer, 16)) < 0.15
+
+
 def test_the_seed_fixes_the_order(encoded, tokenizer):
     def order(seed):
         loader = batching.loader(encoded, tokenizer, 8, train=True, seed=seed)

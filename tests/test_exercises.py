@@ -1,10 +1,14 @@
 """Each exercise both ways: the solution passes, the stub and typical mistakes do not."""
 
 import itertools
+import math
 import re
+import textwrap
 
 import nbformat
 import pytest
+from sklearn.metrics import f1_score  # noqa: F401 (the mistakes below use it)
+from transformers import TrainerCallback
 
 from helpers import exercises, headless
 from helpers.errors import LearnerError
@@ -86,6 +90,26 @@ MISTAKES = {
         "sum(n - b for n in a) / sum(a)": "must not make up",
         "0.7": "so 0.2",
     },
+    "04.2": {
+        "f1_score(a.label_ids, a.predictions.argmax(-1), average='macro')": "returns a dictionary",
+        "{'f1': 0.5}": "The key should be 'macro_f1'",
+        "{'macro_f1': f1_score(a.label_ids, a.predictions.argmax(-1))}": "of the positive class",
+        "{'macro_f1': f1_score(a.label_ids, a.predictions.argmax(-1), average='micro')}":
+            "That is the accuracy",
+        "{'macro_f1': f1_score(a.label_ids, a.predictions.argmax(-1), average='weighted')}":
+            "count the same",
+        "{'macro_f1': f1_score(a.label_ids, a.predictions, average='macro')}":
+            "stops with ValueError",
+        "{'macro_f1': 0.1}": "yours is 0.100",
+    },
+    "04.3": {
+        "a // b // c * d": "counts too: round up",
+        "math.ceil(a / b) * d": "number of batches",
+        "math.ceil(math.ceil(a / b) / c)": "That is one epoch",
+        "math.ceil(a * d / (b * c))": "an update of its own",
+        "5": "yours is 5",
+        "48": "but not without",
+    },
     "03.1": {
         "a.argmax(-1) == b": "one answer a text",
         "(a.argmax(-1) == b).sum()": "number of right texts",
@@ -158,8 +182,43 @@ WRONG_STEPS = {
             return 1""", "weights do not change"),
     },
 }
+WRONG_CLASSES = {
+    "04.1": {
+        "not a callback": ("""
+            class StopOnBadLoss:
+                pass""", "inherits from TrainerCallback"),
+        "another moment": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_step_end(self, args, state, control, **kwargs):
+                    control.should_training_stop = True""", "calls on_log"),
+        "always": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    control.should_training_stop = True""", "stops at a loss of 0.31"),
+        "equal to nan": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    if logs.get("loss") == math.nan:
+                        control.should_training_stop = True""", "nan equals nothing"),
+        "only nan": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    if math.isnan(logs.get("loss", 0)):
+                        control.should_training_stop = True""", "but not the other"),
+        "evaluations forgotten": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    if not math.isfinite(logs["loss"]):
+                        control.should_training_stop = True""", "Look first"),
+        "stopped by an evaluation": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    if not math.isfinite(logs.get("loss", math.nan)):
+                        control.should_training_stop = True""", "stops after an evaluation"),
+    },
+}
 CASES = [
-    (number, f"lambda a, b=None: ({code})", hint)
+    (number, f"lambda a, b=None, c=None, d=None: ({code})", hint)
     for number, wrong in MISTAKES.items() for code, hint in wrong.items()
 ]
 
@@ -181,7 +240,7 @@ def test_the_solution_in_the_notebook_passes(number, capsys):
 def test_the_stub_in_the_notebook_is_not_answered_yet(number, capsys):
     name, stub, _ = EXERCISES[number]
     space = {}
-    exec(stub, {"exercises": exercises}, space)
+    exec(stub, {"exercises": exercises, "TrainerCallback": TrainerCallback}, space)
     assert "not answered yet" in verdict(number, space[name], capsys)
 
 
@@ -206,9 +265,21 @@ def test_a_wrong_step_gets_its_hint(number, kind, capsys):
     assert hint in said
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"), [(n, kind) for n, wrong in WRONG_CLASSES.items() for kind in wrong]
+)
+def test_a_wrong_class_gets_its_hint(number, kind, capsys):
+    code, hint = WRONG_CLASSES[number][kind]
+    space = {"TrainerCallback": TrainerCallback, "math": math}
+    exec(textwrap.dedent(code), space)
+    said = verdict(number, space[EXERCISES[number][0]], capsys)
+    assert "not yet." in said
+    assert hint in said
+
+
 def test_every_check_has_its_exercise_and_typical_mistakes():
     assert set(exercises._CHECKS) == set(EXERCISES)
-    assert set(EXERCISES) == set(MISTAKES) | set(WRONG_STEPS)
+    assert set(EXERCISES) == set(MISTAKES) | set(WRONG_STEPS) | set(WRONG_CLASSES)
 
 
 def test_an_unknown_exercise_is_named():

@@ -39,6 +39,12 @@ FIGURES = {
     "masks": (lambda: plots.mask_grids({"to 3": MASK, "to 128": MASK}), "to 3 17%"),
     "times": (lambda: plots.times({"slow": 2.0, "fast": 1.0}, "Times", "s"), "fast 1 s"),
     "rates": (lambda: plots.learning_rates(RUN), "learning rate"),
+    "confusion": (
+        lambda: plots.confusion_matrix([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["no", "yes"]),
+        "of 3 no, 2 right; of 2 yes, 2 right",
+    ),
+    "sweep": (lambda: plots.sweep({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)}), "1e-04: accuracy 0.90"),
+    "band": (lambda: plots.band({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
     "diagram": (plots.transfer_diagram, "keeps that encoder frozen"),
 }
 
@@ -115,3 +121,44 @@ def test_typing_a_review_asks_the_model():
     field.value = "second"
     assert asked == ["first", "second"]
     assert "0.750" in view.value
+
+
+@pytest.fixture
+def panel():
+    asked = []
+
+    def run(**settings):
+        asked.append(settings)
+        if settings["batch_size"] == 4:
+            raise ValueError("too <small>")
+        return RUN, 0.8
+
+    view = widgets.training_panel(run, learning_rate=1e-3)
+    (rate, epochs), (size, button) = view.children[0].children, view.children[1].children
+    return asked, rate, epochs, size, button, view.children[2]
+
+
+def test_the_panel_trains_with_the_settings_chosen(panel, shown):
+    asked, rate, epochs, size, button, said = panel
+    assert asked == [], "nothing is trained before the button is pressed"
+    button.click()
+    rate.value, epochs.value, size.value = 1e-4, 3, 32
+    button.click()
+    assert asked == [
+        {"learning_rate": 1e-3, "epochs": 1, "batch_size": 16},
+        {"learning_rate": 1e-4, "epochs": 3, "batch_size": 32},
+    ]
+    assert "0.800" in said.value
+    assert "1e-03, 1 ep., 16 a batch" in shown[-1].alt
+    assert "1e-04, 3 ep., 32 a batch" in shown[-1].alt
+
+
+def test_a_run_that_stops_leaves_the_panel_usable(panel, shown):
+    *_, size, button, said = panel
+    size.value = 4
+    button.click()
+    assert said.value == "ValueError: too &lt;small&gt;"
+    assert not button.disabled
+    size.value = 8
+    button.click()
+    assert "0.800" in said.value
