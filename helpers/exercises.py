@@ -398,7 +398,7 @@ def _given_or_changed(value, start, model):
 @_exercise("04.1")
 def _stop_on_bad_loss(answer):
     """A TrainerCallback whose on_log stops the run once the loss is no finite number."""
-    from transformers import TrainerCallback, TrainerControl
+    from transformers import TrainerCallback, TrainerControl, TrainerState
 
     def stub(self, args, state, control, logs=None, **kwargs):
         ...
@@ -411,12 +411,14 @@ def _stop_on_bad_loss(answer):
         raise _Unanswered
 
     def stops(**logs):
-        control = TrainerControl()
-        returned = answer().on_log(None, None, control, logs=logs)
+        control, state = TrainerControl(), TrainerState(global_step=7)
+        returned = answer().on_log(None, state, control, logs=logs)
         return (returned or control).should_training_stop
 
     if stops(loss=0.31, learning_rate=1e-4):
         raise _Hint("It stops at a loss of 0.31, which is a fine number.")
+    if stops(loss=1e6):
+        raise _Hint("It stops at a loss of 1,000,000: large, but a finite number.")
     try:
         if stops(eval_loss=0.4, eval_accuracy=0.8):
             raise _Hint("It stops after an evaluation, whose logs have no 'loss'.")
@@ -442,6 +444,7 @@ def _macro_f1(answer):
     truth = np.array([1, 1, 1, 1, 1, 1, 0, 0])
     guesses = np.array([1, 1, 1, 1, 0, 0, 0, 0])
     logits = np.stack([1.0 - guesses, guesses - 0.5], axis=1)
+    logits += np.array([3.0, -3.0] * 4)[:, None]  # only the difference within a row counts
     value = _given(answer(EvalPrediction(predictions=logits, label_ids=truth)))
     if not isinstance(value, dict):
         raise _Hint("compute_metrics returns a dictionary, from the metric's name to its value.")
@@ -449,6 +452,9 @@ def _macro_f1(answer):
         raise _Hint(f"The key should be 'macro_f1'; yours are {', '.join(map(repr, value))}.")
     value = _number(value["macro_f1"])
     each = f1_score(truth, guesses, average=None)
+    if math.isclose(value, f1_score(truth, logits[:, 1] > 0, average="macro"), rel_tol=1e-6):
+        raise _Hint("Compare the two logits of a text with each other, not one of them with 0: "
+                    "argmax over the last dimension.")
     if math.isclose(value, each[1], rel_tol=1e-6):
         raise _Hint("That is the F1 of the positive class. Macro F1 is the mean over both.")
     if math.isclose(value, f1_score(truth, guesses, average="micro"), rel_tol=1e-6):
@@ -469,19 +475,19 @@ def _training_steps(answer):
     def count(rows, batch_size, accumulation, epochs):
         return math.ceil(math.ceil(rows / batch_size) / accumulation) * epochs
 
-    case = (1000, 16, 4, 3)
+    case = (1030, 16, 4, 3)
     value = _number(_given(answer(*case)))
-    if value == 1000 // 16 // 4 * 3:
+    if value == 1030 // 16 // 4 * 3:
         raise _Hint("The last batch, smaller than the others, counts too: round up.")
-    if value == math.ceil(1000 / 16) * 3:
+    if value == math.ceil(1030 / 16) * 3:
         raise _Hint("That is the number of batches. Four of them make one update.")
     if value == count(*case) / 3:
         raise _Hint("That is one epoch; there are three.")
-    if value == math.ceil(1000 * 3 / 64):
+    if value == math.ceil(1030 * 3 / 64):
         raise _Hint("Every epoch ends with an update of its own, so round up before you multiply "
                     "by the epochs.")
     if value != count(*case):
-        raise _Hint(f"For 1,000 rows in batches of 16, four to an update, three epochs, it is "
+        raise _Hint(f"For 1,030 rows in batches of 16, four to an update, three epochs, it is "
                     f"{count(*case)}; yours is {value:g}.")
     if _number(answer(100, 16, 1, 2)) != 14:
         raise _Hint("It is right with accumulation 4, but not without: 100 rows in batches of 16 "

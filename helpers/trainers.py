@@ -5,6 +5,7 @@ import json
 import re
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -16,8 +17,12 @@ from helpers.errors import LearnerError
 
 RUN_FILE = "run.json"
 # What a checkpoint needs for a run to go on from it (besides the weights), and how it is read.
-_NEEDED = ("config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
-_VOLATILE = ("_name_or_path", "transformers_version", "dtype", "architectures", "use_cache")
+_NEEDED = ("config.json", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+# What in a config says nothing about the model, or is filled in while it trains.
+_VOLATILE = (
+    "_name_or_path", "transformers_version", "dtype", "architectures", "use_cache",
+    "problem_type", "pad_token_id", "bos_token_id", "eos_token_id",
+)
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -36,12 +41,14 @@ class GroupedTrainer(Trainer):
 class RecordCurve(TrainerCallback):
     """Records the loss of every step and each evaluation as a `LossCurve`, in `.curve`.
 
-    A resumed run begins with what was recorded before the interruption. Needs
-    `logging_steps=1`.
+    A resumed run begins with what was recorded before the interruption. Evaluations before and
+    after the training are not part of it. Needs `logging_steps=1`, and switches off the filter
+    that would log a loss that is no number as 0.
     """
 
     def __init__(self):
         self.curve = LossCurve()
+        self.recording = False
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Take over what the checkpoint has recorded; nothing, in a run that starts anew."""
@@ -49,13 +56,20 @@ class RecordCurve(TrainerCallback):
             raise LearnerError(
                 "A curve needs the loss of every step: TrainingArguments(logging_steps=1, …)."
             )
+        args.logging_nan_inf_filter = False
+        self.recording = True
         self.curve = LossCurve(settings=settings(args))
         for entry in state.log_history:
             self._add(entry)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         """Add what the Trainer has just logged."""
-        self._add(logs)
+        if self.recording:
+            self._add(logs)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Stop recording."""
+        self.recording = False
 
     def _add(self, entry):
         if "loss" in entry:
@@ -75,20 +89,24 @@ class DrawCurve(RecordCurve):
     def on_log(self, args, state, control, logs=None, **kwargs):
         """Add what was logged, and redraw if it is time to."""
         super().on_log(args, state, control, logs, **kwargs)
-        if "loss" in logs:
+        if self.recording and "loss" in logs:
             self.live(self.curve)
 
 
 class ProgressBar(TrainerCallback):
     """A bar with the loss and the newest validation loss, instead of a line for every step."""
 
+    def __init__(self):
+        self.bar, self.shown = None, {}
+
     def on_train_begin(self, args, state, control, **kwargs):
         """Open the bar, where a resumed run goes on."""
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step")
-        self.shown = {}
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         """Show the newest figures."""
+        if self.bar is None:  # an evaluation before the training
+            return
         names = {"loss": "loss", "eval_loss": "validation"}
         self.shown |= {names[k]: f"{v:.3f}" for k, v in logs.items() if k in names}
         self.bar.set_postfix(self.shown, refresh=False)
@@ -97,6 +115,7 @@ class ProgressBar(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs):
         """Close the bar."""
         self.bar.close()
+        self.bar = None
 
 
 def settings(args):
@@ -109,7 +128,9 @@ def settings(args):
         "learning_rate": args.learning_rate,
         "schedule": str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
         "warmup_steps": args.warmup_steps,
+        "optimizer": str(getattr(args.optim, "value", args.optim)),
         "weight_decay": args.weight_decay,
+        "max_grad_norm": args.max_grad_norm,
         "seed": args.seed,
     }
 
@@ -137,6 +158,8 @@ def train(trainer, *, resume=False):
     start = _newest_complete(folder) if resume else None
     if resume and found:
         _check_same_run(trainer, folder, found[-1] if start is None else start)
+        print("No complete checkpoint: starting from the beginning." if start is None
+              else f"Continuing from {start.name}.")
     with paths.replacing(folder / RUN_FILE) as fresh:
         fresh.write_text(json.dumps(_identity(trainer), indent=1), encoding="utf-8")
     try:
@@ -169,10 +192,13 @@ def incomplete(checkpoint):
     """
     checkpoint = Path(checkpoint)
     weights = sorted(checkpoint.glob("model*.safetensors"))
+    random_states = sorted(checkpoint.glob("rng_state*.pth"))  # one for each process
     missing = [name for name in _NEEDED if not (checkpoint / name).is_file()]
-    if missing or not weights:
-        return f"{missing[0] if missing else 'model.safetensors'} is missing"
-    for path in (*weights, *(checkpoint / name for name in _NEEDED)):
+    missing += [] if weights else ["model.safetensors"]
+    missing += [] if random_states else ["rng_state.pth"]
+    if missing:
+        return f"{missing[0]} is missing"
+    for path in (*weights, *random_states, *(checkpoint / name for name in _NEEDED)):
         if not _is_whole(path):
             return f"{path.name} is cut off or damaged"
     return None
@@ -186,7 +212,10 @@ def check_rows(trainer):
     """
     parts = {"train_dataset": trainer.train_dataset}
     several = isinstance(trainer.eval_dataset, dict)
-    parts |= trainer.eval_dataset if several else {"eval_dataset": trainer.eval_dataset}
+    parts |= (
+        {f"eval_dataset[{name!r}]": rows for name, rows in trainer.eval_dataset.items()}
+        if several else {"eval_dataset": trainer.eval_dataset}
+    )
     if trainer.train_dataset is None:
         raise LearnerError("The Trainer has no train_dataset, so there is nothing to learn from.")
     if isinstance(trainer, GroupedTrainer) and trainer.processing_class is None:
@@ -266,22 +295,26 @@ def _newest_complete(folder):
     for checkpoint in reversed(checkpoints(folder)):
         problem = incomplete(checkpoint)
         if problem is None:
-            print(f"Continuing from {checkpoint.name}.")
             return checkpoint
         print(f"{checkpoint.name} is incomplete, {problem}: passed over.")
-    print("No complete checkpoint: starting from the beginning.")
     return None
 
 
 def _identity(trainer):
-    """Return what makes two runs the same run: the model, the number of rows, the settings."""
-    config = trainer.model.config.to_dict()
-    return {
+    """Return what makes two runs the same run: the model, the data, the settings."""
+    config, rows = trainer.model.config.to_dict(), trainer.train_dataset
+    identity = {
         "model": type(trainer.model).__name__,
         **{f"config.{k}": v for k, v in _plain(config).items() if k not in _VOLATILE},
-        "rows": len(trainer.train_dataset) if hasattr(trainer.train_dataset, "__len__") else None,
+        "trained parameters": sum(
+            p.numel() for p in trainer.model.parameters() if p.requires_grad
+        ),
         **_plain(settings(trainer.args)),
     }
+    if hasattr(rows, "__len__"):
+        ends = [_plain(rows[0]), _plain(rows[len(rows) - 1])]
+        identity |= {"rows": len(rows), "first and last row": zlib.crc32(str(ends).encode())}
+    return identity
 
 
 def _plain(value):
@@ -320,8 +353,8 @@ def _recorded_identity(folder, checkpoint):
     state = _read_json(checkpoint / "trainer_state.json") or {}
     config = _read_json(checkpoint / "config.json") or {}
     known = {f"config.{k}": v for k, v in config.items() if k not in _VOLATILE}
-    names = {"train_batch_size": "batch_size", "num_train_epochs": "epochs"}
-    return known | {ours: state[k] for k, ours in names.items() if k in state}
+    return known | ({"batch_size": state["train_batch_size"]} if "train_batch_size" in state
+                    else {})
 
 
 def _short(value):

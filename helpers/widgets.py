@@ -171,7 +171,7 @@ def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
         except Exception as error:  # whatever stops a run, the panel stays usable
             said.value = f"{type(error).__name__}: {html.escape(str(error))}"
         else:
-            name = f"{rate.value:.0e}, {passes.value} ep., {size.value} a batch"
+            name = f"{rate.value:.1e}, {passes.value} ep., {size.value} a batch"
             runs.pop(name, None)
             runs[name] = curve
             said.value = f"{name}: validation accuracy <b>{accuracy:.3f}</b>"

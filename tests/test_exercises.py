@@ -100,6 +100,8 @@ MISTAKES = {
             "count the same",
         "{'macro_f1': f1_score(a.label_ids, a.predictions, average='macro')}":
             "stops with ValueError",
+        "{'macro_f1': f1_score(a.label_ids, a.predictions[:, 1] > 0, average='macro')}":
+            "the two logits of a text",
         "{'macro_f1': 0.1}": "yours is 0.100",
     },
     "04.3": {
@@ -108,7 +110,8 @@ MISTAKES = {
         "math.ceil(math.ceil(a / b) / c)": "That is one epoch",
         "math.ceil(a * d / (b * c))": "an update of its own",
         "5": "yours is 5",
-        "48": "but not without",
+        "math.ceil(math.ceil(a / b) / c * d)": "an update of its own",
+        "51": "but not without",
     },
     "03.1": {
         "a.argmax(-1) == b": "one answer a text",
@@ -205,6 +208,11 @@ WRONG_CLASSES = {
                 def on_log(self, args, state, control, logs=None, **kwargs):
                     if math.isnan(logs.get("loss", 0)):
                         control.should_training_stop = True""", "but not the other"),
+        "a limit": ("""
+            class StopOnBadLoss(TrainerCallback):
+                def on_log(self, args, state, control, logs=None, **kwargs):
+                    if not logs.get("loss", 0) < 10:
+                        control.should_training_stop = True""", "large, but a finite number"),
         "evaluations forgotten": ("""
             class StopOnBadLoss(TrainerCallback):
                 def on_log(self, args, state, control, logs=None, **kwargs):

@@ -55,7 +55,7 @@ def test_what_the_notebook_writes_by_hand_is_what_helpers_keeps(tmp_path):
     path = next(p for p in headless.chosen() if p.name.startswith("04"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     space = {"Trainer": Trainer, "TrainerCallback": tiny_run.TrainerCallback,
-             "batching": batching, "curves": curves}
+             "batching": batching, "curves": curves, "time": time}
     for name in ("class GroupedTrainer(", "class RecordCurve("):
         exec(next(source for source in cells if source.startswith(name)), space)
     found = []
@@ -230,8 +230,10 @@ def test_a_new_run_does_not_mix_with_an_older_one(finished):
         ({"learning_rate": 1e-4}, "learning_rate 0.001 there, 0.0001 here"),
         ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here"),
         ({"train": tiny_run.rows(40)}, "rows 64 there, 40 here"),
+        ({"train": tiny_run.rows().select(range(63, -1, -1))}, "first and last row"),
+        ({"optim": "sgd"}, "optimizer adamw_torch_fused there, sgd here"),
     ],
-    ids=["batch size", "seed", "learning rate", "model", "rows"],
+    ids=["batch size", "seed", "learning rate", "model", "rows", "order", "optimizer"],
 )
 def test_another_run_does_not_resume(finished, changed, said):
     before = sorted(finished.rglob("*"))
@@ -243,8 +245,8 @@ def test_another_run_does_not_resume(finished, changed, said):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"per_device_train_batch_size": 4}, "batch_size 8 there, 4 here"),
-        ({"layers": 3}, "another model's checkpoints"),
+        ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here"),
+        ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here"),
     ],
     ids=["batch size", "model"],
 )
@@ -252,6 +254,64 @@ def test_a_plain_trainers_checkpoints_are_compared_too(finished, changed, said):
     (finished / trainers.RUN_FILE).unlink()
     with pytest.raises(LearnerError, match=said):
         trainers.train(tiny_run.build(finished, **changed), resume=True)
+
+
+@pytest.mark.parametrize("changed", [{}, {"max_steps": 16}, {"num_train_epochs": 1.5}])
+def test_a_plain_trainers_run_goes_on(changed, tmp_path, capsys):
+    plain = tiny_run.build(tmp_path, **changed)
+    plain.add_callback(Interrupt(5))
+    with pytest.raises(KeyboardInterrupt):
+        plain.train()
+    trainer = tiny_run.build(tmp_path, **changed)
+    trainers.train(trainer, resume=True)
+    assert "Continuing from checkpoint-4." in capsys.readouterr().out
+    assert trainer.state.global_step == trainer.state.max_steps
+
+
+def test_the_same_trainer_goes_on_after_an_interruption(tmp_path, capsys):
+    trainer = tiny_run.build(tmp_path, evaluation=tiny_run.rows(8))
+    trainer.evaluate()
+    interrupt = Interrupt(5)
+    trainer.add_callback(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainers.train(trainer)
+    trainer.remove_callback(interrupt)
+    trainers.train(trainer, resume=True)
+    assert "Continuing from checkpoint-4." in capsys.readouterr().out
+
+
+class Interrupt(tiny_run.TrainerCallback):
+    """Somebody presses Stop after so many steps."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_a_loss_that_is_no_number_is_recorded_as_it_is(tmp_path):
+    class Poison(tiny_run.TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs):
+            if state.global_step == 3:
+                torch.nn.init.constant_(model.classifier.weight, float("nan"))
+
+    record = trainers.RecordCurve()
+    trainer = tiny_run.build(tmp_path, callbacks=[record, Poison()], save_strategy="no")
+    trainers.train(trainer)
+    assert curves.compare(record.curve, record.curve).kind == "not finite"
+
+
+def test_an_evaluation_after_the_training_is_not_part_of_the_curve(tmp_path):
+    record = trainers.RecordCurve()
+    trainer = tiny_run.build(tmp_path, callbacks=[record, trainers.ProgressBar()],
+                             save_strategy="no", evaluation=tiny_run.rows(8))
+    trainer.evaluate()
+    trainers.train(trainer)
+    trainer.evaluate()
+    assert record.curve.validation == []
+    assert len(record.curve.loss) == tiny_run.STEPS
 
 
 # Bad rows, bad places

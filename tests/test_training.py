@@ -35,7 +35,7 @@ def test_training_lowers_the_loss_of_the_very_texts(new_model, encoded, tokenize
     loader = batching.loader(texts, tokenizer, 24)
     before = training.evaluate(model, loader)
     curve = training.train(model, batching.loader(texts, tokenizer, 8, train=True), epochs=4,
-                           learning_rate=1e-4, validation_loader=loader)
+                           learning_rate=3e-4, validation_loader=loader)
     after = training.evaluate(model, loader)
     assert before.loss == pytest.approx(curves.LN_2, abs=0.1)
     assert after.loss < 0.5 * before.loss

@@ -149,8 +149,8 @@ def test_the_panel_trains_with_the_settings_chosen(panel, shown):
         {"learning_rate": 1e-4, "epochs": 3, "batch_size": 32},
     ]
     assert "0.800" in said.value
-    assert "1e-03, 1 ep., 16 a batch" in shown[-1].alt
-    assert "1e-04, 3 ep., 32 a batch" in shown[-1].alt
+    assert "1.0e-03, 1 ep., 16 a batch" in shown[-1].alt
+    assert "1.0e-04, 3 ep., 32 a batch" in shown[-1].alt
 
 
 def test_a_run_that_stops_leaves_the_panel_usable(panel, shown):
