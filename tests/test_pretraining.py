@@ -1,0 +1,218 @@
+"""Pretraining the small GPT-2: text in, a folder for `from_pretrained` out."""
+
+import errno
+import hashlib
+import math
+import os
+
+import pytest
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+
+from helpers import paths, pretraining, reviews, trainers
+from helpers.errors import LearnerError
+
+TINY = pretraining.Recipe(vocab_size=400, width=32, layers=1, heads=2, start="random",
+                          batch_size=2, max_steps=12)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A folder with two works, made of the reviews that no notebook uses."""
+    folder = tmp_path_factory.mktemp("corpus")
+    texts = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
+    for name, part in (("one", texts[:900]), ("two", texts[900:])):
+        (folder / f"{name}.txt").write_text("\n\n".join(part), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pretrained(corpus, tmp_path_factory):
+    """A folder with a tiny pretrained model, its figures, and the works it read."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    works = pretraining.read_folder(corpus)
+    figures = pretraining.pretrain(works, folder / "model", TINY, progress=False)
+    return folder, figures, works
+
+
+def test_what_is_saved_loads_as_a_gpt2_in_32_bits(pretrained):
+    folder, _, _ = pretrained
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    assert model.config.model_type == "gpt2"
+    assert model.dtype == torch.float32
+    stored = (folder / "model" / "model.safetensors").stat().st_size
+    assert stored < 2.2 * model.num_parameters(), "two bytes a parameter"
+    assert tokenizer.pad_token is None
+    assert tokenizer.eos_token == tokenizer.bos_token == pretraining.END
+    assert len(tokenizer) == model.config.vocab_size == 400
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", " spaces  and\ttabs\n", "naïve café", "🙂 こんにちは", ""]
+)
+def test_any_string_comes_back_from_its_tokens(pretrained, text):
+    tokenizer = AutoTokenizer.from_pretrained(pretrained[0] / "model")
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_the_figures_are_those_of_the_saved_model(pretrained):
+    folder, figures, works = pretrained
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    _, held_out = pretraining.split(pretraining.without_excluded(works)[0])
+    again = pretraining.bits_per_byte(model, tokenizer, held_out)
+    assert again == pytest.approx(figures["bits_per_byte"], abs=0.01)
+    assert figures["steps"] == 12
+
+
+def test_an_untrained_model_needs_the_bits_of_a_uniform_guess(pretrained):
+    folder, _, _ = pretrained
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    model = pretraining.new_model(tokenizer, TINY)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    text = "It rained, and we went on." * 40
+    tokens = len(tokenizer(text)["input_ids"]) + 1
+    expected = tokens * math.log2(400) / len(text)
+    assert pretraining.bits_per_byte(model, tokenizer, [text]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_bigram_baseline_is_right_on_a_small_case():
+    # After "a" always "b", after "b" always the end: with add-one (2 + 1) / (2 + 256) each.
+    train, text = ["ab", "ab"], ["ab"]
+    expected = 3 * -math.log2(3 / 258) / 2
+    assert pretraining.bigram_bits_per_byte(train, text) == pytest.approx(expected)
+
+
+def test_gzip_needs_few_bits_for_what_repeats():
+    assert pretraining.gzip_bits_per_byte(["the same line"] * 500) < 0.3
+    assert pretraining.gzip_bits_per_byte([os.urandom(4000).hex()]) > 4
+
+
+def test_held_out_paragraphs_are_the_last_of_each_work():
+    works = {"a": [f"a{i}" for i in range(100)], "b": ["b0", "b1"]}
+    train, held_out = pretraining.split(works)
+    assert held_out == ["a98", "a99", "b1"]
+    assert len(train) + len(held_out) == 102
+
+
+def test_a_paragraph_with_an_excluded_word_is_left_out(monkeypatch, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text(hashlib.sha256(b"blorp").hexdigest()[:12])
+    monkeypatch.setattr(pretraining, "_EXCLUDED", words)
+    works = {"a": ["A Blorp came by.", "Blorpish is another word.", "Nobody came by."]}
+    kept, left_out = pretraining.without_excluded(works)
+    assert kept == {"a": works["a"][1:]}
+    assert left_out == 1
+
+
+def test_blocks_hold_every_token_in_order_and_close_each_paragraph(pretrained):
+    tokenizer = AutoTokenizer.from_pretrained(pretrained[0] / "model")
+    texts = ["One paragraph.", "Another one."] * 200
+    rows = pretraining.blocks(texts, tokenizer)
+    stream = [token for row in rows["input_ids"] for token in row]
+    assert {len(row) for row in rows["input_ids"]} == {pretraining.CONTEXT}
+    expected = "".join(text + pretraining.END for text in texts)
+    assert expected.startswith(tokenizer.decode(stream))
+    assert rows["labels"][0] == rows["input_ids"][0]
+
+
+def test_words_start_where_berts_do(checkpoint):
+    texts = [" ".join(["terrible horrible awful seven eight banana tuesday monday"] * 30)] * 9
+    tokenizer = pretraining.train_tokenizer(texts, 400)
+    table = torch.nn.functional.normalize(pretraining.bert_vectors(tokenizer, 64), dim=-1)
+
+    def alike(a, b):
+        one, other = (tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in (a, b))
+        return float(table[one] @ table[other])
+
+    assert alike("terrible", "horrible") > alike("terrible", "banana") + 0.2
+    assert alike("monday", "tuesday") > alike("monday", "awful") + 0.2
+
+
+class Kill(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 7:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_goes_on_to_the_same_model(pretrained, tmp_path, monkeypatch, capsys):
+    folder, figures, works = pretrained
+    monkeypatch.setattr(pretraining, "EVERY", 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainers, "RecordCurve", Kill)
+        with pytest.raises(KeyboardInterrupt):
+            pretraining.pretrain(works, tmp_path / "model", TINY, progress=False)
+    assert not (tmp_path / "model").exists()
+    again = pretraining.pretrain(works, tmp_path / "model", TINY, progress=False)
+    assert "Continuing from checkpoint-5" in capsys.readouterr().out
+    assert again["bits_per_byte"] == figures["bits_per_byte"]
+    whole, resumed = (
+        AutoModelForCausalLM.from_pretrained(path / "model").state_dict()
+        for path in (folder, tmp_path)
+    )
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_another_recipe_does_not_go_on_from_there(pretrained, tmp_path):
+    folder, _, works = pretrained
+    other = pretraining.Recipe(**{**vars(TINY), "learning_rate": 1e-4})
+    with pytest.raises(LearnerError, match="other settings"):
+        pretraining.pretrain(works, tmp_path / "model", other, progress=False,
+                             work_folder=folder / "model-pretraining")
+
+
+def test_a_full_disk_leaves_the_older_model(pretrained, tmp_path, monkeypatch):
+    folder, figures, _ = pretrained
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    pretraining.save(model, tokenizer, tmp_path / "model", figures)
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(transformers.GPT2LMHeadModel, "save_pretrained", full)
+    with pytest.raises(LearnerError, match=r"No space left.*untouched"):
+        pretraining.save(model, tokenizer, tmp_path / "model", figures)
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "There is no folder"),
+        ({}, "holds no .txt files"),
+        ({"notes.md": b"text"}, "holds no .txt files"),
+        ({"a.txt": b"\xff\xfe\x00broken"}, "a.txt is not UTF-8 text"),
+        ({"a.txt": b"PK\x03\x04\x00\x00\x00"}, "zero bytes"),
+        ({"a.txt": b""}, "0 characters"),
+        ({"a.txt": b"Too short."}, "needs more"),
+    ],
+    ids=["missing", "empty", "no text files", "not utf-8", "binary", "empty file", "short"],
+)
+def test_a_folder_that_is_no_corpus_is_refused(files, said, tmp_path, capsys):
+    folder = tmp_path / "corpus"
+    if files is not None:
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    assert pretraining.main(["--corpus", str(folder), "--output", str(tmp_path / "x")]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_data_set_out_of_reach_ends_in_a_line(capsys, tmp_path):
+    command = ["--dataset", "nobody/nothing", "--output", str(tmp_path / "x")]
+    assert pretraining.main(command) == 1
+    said = capsys.readouterr().err
+    assert "'nobody/nothing' could not be loaded" in said
+    assert "--corpus FOLDER" in said
+
+
+def test_the_command_says_what_it_wants(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        pretraining.main([])
+    assert "--corpus" in capsys.readouterr().err
