@@ -60,7 +60,7 @@ def replacing(target, *, folder=False):
         if _is_disk_error(error):
             kept = " What was saved there before is untouched." if target.exists() else ""
             raise LearnerError(
-                f"Could not write {target.name} into {target.parent}: {_reason(error)}.{kept} "
+                f"Could not write {target.name} into {target.parent}: {reason(error)}.{kept} "
                 "Free some space or choose another folder, then save again."
             ) from error
         raise
@@ -74,5 +74,6 @@ def _is_disk_error(error):
     return isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
 
 
-def _reason(error):
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
+def reason(error):
+    """Return why something could not be written: the system's words, or an error's first line."""
+    return (getattr(error, "strerror", None) or str(error).partition("\n")[0]).rstrip(".")

@@ -107,14 +107,28 @@ def _draw_losses(axes, curves, reference=None, dashed=""):
                       [v["loss"] for v in curve.validation],
                       "o-", lw=1, color=colour, mec="white", ms=8,
                       label=f"{name}, validation", zorder=4)
-    axes.axhline(LN_2, color=GREY, lw=1.2, ls="--")
-    axes.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
-                  ha="right", color=GREY, xycoords=("axes fraction", "data"))
+    _mark_level(axes, LN_2, "guessing: ln 2")
     axes.set(xlabel="step", ylabel="loss (cross-entropy)", ylim=(0, None))
     axes.margins(x=0.01)
     longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17),
                 ncols=max(1, min(4, 90 // (longest + 6))))
+
+
+def _mark_level(axes, value, name, points=4):
+    """Draw a dashed line at `value`, its name at the right, so many points above the line."""
+    axes.axhline(value, color=GREY, lw=1.2, ls="--")
+    axes.annotate(name, (1, value), xytext=(0, points), textcoords="offset points", ha="right",
+                  color=GREY, xycoords=("axes fraction", "data"))
+
+
+def _name_rows(axes, names):
+    """Name the rows of a horizontal bar chart, the first on top, without grid and axis line."""
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
 
 
 class LiveLoss:
@@ -156,11 +170,7 @@ def accuracy_bars(results, title, chance=0.5):
         axes.plot([low, high], [row, row], color=INK, lw=1.6, marker="|", ms=9)
         axes.text(high + 0.012, row, f"{accuracy:.3f}", va="center", weight="bold")
     axes.axvline(chance, color=GREY, lw=1.2, ls="--")
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    _name_rows(axes, names)
     axes.set(xlim=(0, 1.06), xlabel="test accuracy, with 95 % interval (dashed: chance)")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_title(title)
@@ -180,11 +190,8 @@ def shares_right(groups, title):
         axes.barh(row, 1, height=0.66, color=PALE)
         axes.barh(row, right / n, height=0.66, color=BLUE)
         axes.text(1.012, row, f"{right} of {n}", va="center")
-    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
+    _name_rows(axes, [name for name, _ in ordered])
+    axes.spines["bottom"].set_visible(False)
     axes.set(xlim=(0, 1.14), xlabel="share of the texts that are right")
     axes.set_xticks([0, 0.5, 1])
     axes.set_title(title)
@@ -210,13 +217,9 @@ def parameter_bars(models):
                           ha="center", va="center", weight="bold", fontsize=10)
             start += millions
         axes.text(start + 1, row, f"{start:.1f} M", va="center")
-    axes.set_yticks(range(len(models)), list(models))
-    axes.invert_yaxis()
+    _name_rows(axes, list(models))
     axes.set(xlabel="millions of parameters", xlim=(0, 1.14 * max(
         sum(counts.values()) for counts in models.values()) / 1e6))
-    axes.grid(visible=False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
     axes.legend([Patch(color=c) for c in COLOURS[: len(parts)]], parts, ncols=4,
                 loc="upper center", bbox_to_anchor=(0.45, -0.28))
     axes.set_title("Where the parameters are")
@@ -284,11 +287,7 @@ def times(seconds, title, label):
     for row, value in enumerate(seconds.values()):
         axes.barh(row, value, height=0.6, color=BLUE if value == fastest else "#9DB7CC")
         axes.text(value, row, f"  {value:.2g} s", va="center")
-    axes.set_yticks(range(len(seconds)), list(seconds))
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    _name_rows(axes, list(seconds))
     axes.set(xlabel=label, xlim=(0, 1.15 * max(seconds.values())))
     axes.set_title(title)
     listing = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
@@ -386,15 +385,11 @@ def sweep(results, chance=0.5):
     best = max(rates, key=lambda rate: results[rate][1])
     above.plot(rates, accuracies, "o-", color=BLUE)
     above.plot(best, results[best][1], "o", ms=13, mfc="none", mec=INK, mew=1.6)
-    above.axhline(chance, color=GREY, lw=1.2, ls="--")
-    above.annotate("chance", (1, chance), xytext=(0, -13), textcoords="offset points", ha="right",
-                   color=GREY, xycoords=("axes fraction", "data"))
+    _mark_level(above, chance, "chance", points=-13)
     above.set(xscale="log", ylabel="accuracy", ylim=(0.4, 1), xticklabels=[])
     above.set_title("Too small learns nothing, too large forgets everything")
     below.plot(rates, losses, "o-", color=ORANGE)
-    below.axhline(LN_2, color=GREY, lw=1.2, ls="--")
-    below.annotate("guessing: ln 2", (1, LN_2), xytext=(0, 4), textcoords="offset points",
-                   ha="right", color=GREY, xycoords=("axes fraction", "data"))
+    _mark_level(below, LN_2, "guessing: ln 2")
     below.set(xscale="log", xlabel="learning rate", ylabel="final loss", ylim=(0, None))
     listing = ", ".join(f"{rate:.0e}: accuracy {accuracy:.2f}, loss {loss:.2f}"
                         for rate, (loss, accuracy) in results.items())

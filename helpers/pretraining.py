@@ -1,4 +1,4 @@
-"""Pretrain the small GPT-2 of notebook 05: its tokenizer, its weights and its model card.
+"""Pretrain a small GPT-2: its tokenizer, its weights, and how well it predicts held-out text.
 
 python -m helpers.pretraining --corpus FOLDER
 python -m helpers.pretraining --dataset Salesforce/wikitext --config wikitext-2-raw-v1 \
@@ -235,10 +235,10 @@ def blocks(paragraphs, tokenizer):
 # Training
 
 def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
-    """Pretrain a model on `works` ({name: paragraphs}) and save it with its card in `output`.
+    """Pretrain a model on `works` ({name: paragraphs}) and save it in `output`.
 
     `work_folder` holds the checkpoints; with the same recipe and text, an interrupted run goes on
-    from there. Returns the figures of the model card as a dictionary.
+    from there. Returns the recipe and what was measured, which `pretraining.json` holds too.
 
     Raises LearnerError for a disk that fills up and for a work folder of another run.
     """
@@ -328,7 +328,7 @@ def gzip_bits_per_byte(texts):
 
 
 def measured(model, tokenizer, train_texts, held_out_texts):
-    """Return the figures of the model card that are measured on the held-out texts."""
+    """Return what is measured on the held-out texts: this model beside a bigram and gzip."""
     own = bits_per_byte(model, tokenizer, held_out_texts)
     return {
         "held_out_bytes": sum(len(text.encode()) for text in held_out_texts),

@@ -1,9 +1,10 @@
 """What requirements.txt pins, and what of it is not installed. The standard library suffices."""
 
 from importlib import metadata
-from pathlib import Path
 
-FILE = Path(__file__).resolve().parent.parent / "requirements.txt"
+from helpers import paths
+
+FILE = paths.ROOT / "requirements.txt"
 PROJECT = "fine-tuning-bert-notebooks"
 
 

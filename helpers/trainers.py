@@ -171,7 +171,7 @@ def train(trainer, *, resume=False):
         kept = f"{whole[-1]} is complete" if whole else "No checkpoint is complete yet"
         raise LearnerError(
             f"Writing a checkpoint into {folder} failed at step {trainer.state.global_step}: "
-            f"{_first_line(error)}. {kept}. Free some space, then continue with resume=True."
+            f"{paths.reason(error)}. {kept}. Free some space, then continue with resume=True."
         ) from error
 
 
@@ -399,8 +399,3 @@ def _is_full_disk(error):
         isinstance(error, RuntimeError)
         and any(part in str(error) for part in ("PytorchStreamWriter", "inline_container"))
     )
-
-
-def _first_line(error):
-    text = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return text.rstrip(".")
