@@ -43,11 +43,13 @@ def loader(encoded, tokenizer, batch_size=16, *, train=False, seed=0):
     For training the batches hold texts of similar length in an order drawn from `seed`; for
     evaluation the rows come as they are. Each batch is padded to its own longest text.
 
-    Raises LearnerError for a batch size below 1 or a data set without rows.
+    Raises LearnerError for a batch size below 1, a data set without rows or a tokenizer without
+    pad token.
     """
     from transformers import DataCollatorWithPadding
 
     _check_batch_size(batch_size)
+    check_pad_token(tokenizer)
     if len(encoded) == 0:
         raise LearnerError("The data set has no rows, so there is nothing to put in a batch.")
     # A generator of its own, or each pass would draw from the one that dropout uses.
@@ -95,6 +97,16 @@ class LengthGroupedBatches(Sampler):
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         shuffled = torch.randperm(len(batches), generator=self.generator).tolist()
         return [batches[i] for i in shuffled]
+
+
+def check_pad_token(tokenizer):
+    """Raise LearnerError if a tokenizer cannot pad, as GPT-2's at first."""
+    if tokenizer.pad_token_id is None:
+        raise LearnerError(
+            "The tokenizer has no pad token, so texts of different lengths make no batch. Set "
+            "tokenizer.pad_token = tokenizer.eos_token, and tell the model: "
+            "model.config.pad_token_id = tokenizer.pad_token_id."
+        )
 
 
 def padding_share(batches):

@@ -157,10 +157,11 @@ class LiveLoss:
 
 
 @styled
-def accuracy_bars(results, title, chance=0.5):
+def accuracy_bars(results, title, chance=0.5, seeds=None):
     """Draw one bar a model with its 95 % interval.
 
-    `results` maps a name to (accuracy, low, high), as shares.
+    `results` maps a name to (accuracy, low, high), as shares; `seeds` may map it to the
+    accuracies that the bar is the mean of, drawn as dots.
     """
     figure, axes = new(height=0.62 * len(results) + 1.2)
     names = list(results)
@@ -168,10 +169,13 @@ def accuracy_bars(results, title, chance=0.5):
     for row, (name, (accuracy, low, high)) in enumerate(results.items()):
         axes.barh(row, accuracy, height=0.62, color=BLUE if name == best else "#9DB7CC")
         axes.plot([low, high], [row, row], color=INK, lw=1.6, marker="|", ms=9)
+        each = (seeds or {}).get(name, [])
+        axes.plot(each, [row + 0.18] * len(each), "o", color="white", mec=INK, ms=5)
         axes.text(high + 0.012, row, f"{accuracy:.3f}", va="center", weight="bold")
     axes.axvline(chance, color=GREY, lw=1.2, ls="--")
     _name_rows(axes, names)
-    axes.set(xlim=(0, 1.06), xlabel="test accuracy, with 95 % interval (dashed: chance)")
+    dots = "; a dot a seed" if seeds else ""
+    axes.set(xlim=(0, 1.06), xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_title(title)
     listing = ", ".join(f"{name} {value[0]:.3f}" for name, value in results.items())
@@ -339,6 +343,86 @@ def _box(axes, x, y, height, text, colour, ink):
     axes.add_patch(FancyBboxPatch((x, y), 3.2, height, boxstyle="round,pad=0,rounding_size=0.15",
                                   color=colour, lw=0))
     axes.text(x + 1.6, y + height / 2, text, ha="center", va="center", color=ink, fontsize=10)
+
+
+@styled
+def last_tokens(rows, title, pad):
+    """Draw a padded batch, a row a text, the last real token of each marked as the one read.
+
+    `rows` are lists of tokens of one length; those equal to `pad` at a row's end are padding.
+    """
+    figure, axes = new(height=0.62 * len(rows) + 0.9)
+    longest = len(rows[0])
+    ends = []
+    for y, tokens in enumerate(rows):
+        last = max(i for i, token in enumerate(tokens) if token != pad)
+        ends.append(tokens[last])
+        for x, token in enumerate(tokens):
+            colour = ORANGE if x == last else PALE if x > last else "#CFE3F3"
+            axes.add_patch(FancyBboxPatch((x + 0.05, y + 0.12), 0.9, 0.76, color=colour, lw=0,
+                                          boxstyle="round,pad=0,rounding_size=0.08"))
+            axes.text(x + 0.5, y + 0.5, "pad" if x > last else token.strip(), ha="center",
+                      va="center", color="white" if x == last else GREY if x > last else INK,
+                      weight="bold" if x == last else "normal", fontsize=min(10, 70 / longest),
+                      family="monospace")
+        axes.annotate("label", (longest + 0.55, y + 0.5), ha="left", va="center", weight="bold")
+        axes.add_patch(FancyArrowPatch((last + 0.5, y + 0.9), (longest + 0.5, y + 0.55),
+                                       color=ORANGE, arrowstyle="-|>", mutation_scale=11,
+                                       connectionstyle="arc3,rad=0.08"))
+    axes.set(xlim=(0, longest + 1.6), ylim=(len(rows) + 0.1, 0))
+    axes.axis("off")
+    axes.set_title(title)
+    show(figure, f"A padded batch, one row a text. An arrow leads from the last real token of "
+         f"each row to its label: {', '.join(end.strip() for end in ends)}.")
+
+
+@styled
+def attention_pair(patterns, title):
+    """Draw attention grids side by side: a row a token that looks, a column one that is seen.
+
+    `patterns` maps a name to (tokens, weights), the weights of shape (tokens, tokens).
+    """
+    figure = Figure(figsize=(WIDTH, 4.1), layout="constrained")
+    alts = []
+    for axes, (name, (tokens, weights)) in zip(
+        figure.subplots(1, len(patterns)), patterns.items(), strict=True
+    ):
+        axes.imshow(weights, cmap=_pale_to_blue(), vmin=0, vmax=weights.max())
+        places = range(len(tokens))
+        axes.set_xticks(places, tokens, rotation=90, family="monospace", fontsize=9)
+        axes.set_yticks(places, tokens, family="monospace", fontsize=9)
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.set_title(name, fontsize=11)
+        ahead = float(np.triu(np.asarray(weights), 1).sum() / np.asarray(weights).sum())
+        alts.append(f"in {name} {ahead:.0%} of the attention goes to later tokens")
+    figure.suptitle(title, weight="bold", x=0.01, ha="left", fontsize=12.5)
+    show(figure, f"Grids of attention, rows look at columns: {'; '.join(alts)}.")
+
+
+@styled
+def next_tokens(choices, title):
+    """Draw what a model chooses its next token from, a panel a setting.
+
+    `choices` maps a setting's name to a list of (token, probability).
+    """
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(choices), sharex=True)
+    most = max(len(tokens) for tokens in choices.values())
+    for axes, (name, tokens) in zip(panels, choices.items(), strict=True):
+        axes.barh(range(len(tokens)), [share for _, share in tokens], color=BLUE, height=0.66)
+        _name_rows(axes, [repr(token)[1:-1] for token, _ in tokens])
+        axes.set_ylim(most - 0.5, -0.6)
+        axes.tick_params(axis="y", labelsize=9)
+        axes.set_title(name, fontsize=11)
+    figure.supxlabel("probability", fontsize=11)
+    figure.suptitle(title, weight="bold", x=0.01, ha="left", fontsize=12.5)
+    listing = "; ".join(
+        f"{name}: " + ", ".join(f"{token.strip()} {share:.2f}" for token, share in tokens[:3])
+        for name, tokens in choices.items()
+    )
+    show(figure, f"Bar charts of next tokens by setting, the likeliest first. {listing}.")
 
 
 @styled

@@ -8,9 +8,9 @@ Text files in, a folder for `from_pretrained` out. The training may be interrupt
 the same command goes on from the last complete checkpoint.
 
 The architecture and the byte-level BPE are those of Radford et al. (2019), "Language models are
-unsupervised multitask learners", at a size for two CPU cores. The embedding table may start from
-BERT's (`--start bert`), in the manner of Rothe et al. (2020), "Leveraging pre-trained checkpoints
-for sequence generation tasks".
+unsupervised multitask learners", at a size for two CPU cores. With `--start bert` the model starts
+from the bundled BERT's weights and, while it learns to write, reads short texts beside it
+(`helpers.from_bert`); with `--start random` it has the corpus alone.
 """
 
 import argparse
@@ -28,15 +28,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
-from helpers import checkpoints, paths, trainers
+from helpers import from_bert, generation, paths, reviews, trainers
 from helpers.errors import LearnerError
 
 END = "<|endoftext|>"
 CONTEXT = 256  # tokens that the model sees at once
 HELD_OUT = 0.02  # share of each work, its end, that the model never trains on
 EVERY = 250  # steps between two checkpoints, and between two looks at the held-out text
-INITIAL_STD = 0.02  # standard deviation of GPT-2's initial weights
+TEXTS = 64  # short texts that are read beside BERT at each step
+WORDS, REPEATED = 6000, 20  # BERT's words, and how often the tokenizer sees them and the reviews
+# What the card shows: beginnings in the manner of the corpus, and some that ask for more than it
+# can know.
+NEAR = ("The old man looked at the sea and", "She had never been so happy as", "It was said that")
+FAR = ("The capital of France is", "Two and two make", "The best thing about my new phone is")
 _EXCLUDED = Path(__file__).with_name("excluded_words.txt")
 
 
@@ -44,16 +50,18 @@ _EXCLUDED = Path(__file__).with_name("excluded_words.txt")
 class Recipe:
     """What decides a pretraining, apart from its text."""
 
-    vocab_size: int = 8192
-    width: int = 320
-    layers: int = 4
-    heads: int = 5
     start: str = "bert"
-    epochs: float = 3.0
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    seed: int = 0
+    vocab_size: int = 10_000
+    width: int = 384  # as wide as the bundled BERT, if it starts from there
+    inner: int = 768
+    layers: int = 3
+    heads: int = 12
+    epochs: float = 1.0
     max_steps: int = -1
+    batch_size: int = 4  # blocks of CONTEXT tokens
+    learning_rate: float = 6e-4
+    agreement: float = 3.0  # weight of the agreement with BERT beside the loss in nats
+    seed: int = 0
 
 
 # Text
@@ -172,67 +180,97 @@ def train_tokenizer(paragraphs, vocab_size):
     )
 
 
+class StudentForCausalLM(GPT2LMHeadModel):
+    """A GPT-2 with one more linear layer, through which its hidden states are held to BERT's."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.agree = torch.nn.Linear(config.n_embd, config.n_embd)
+        torch.nn.init.eye_(self.agree.weight)
+        torch.nn.init.zeros_(self.agree.bias)
+
+
 def new_model(tokenizer, recipe):
-    """Return a GPT-2 of the recipe's size, with random weights or BERT's word vectors."""
-    from transformers import GPT2Config, GPT2LMHeadModel, set_seed
+    """Return a GPT-2 of the recipe's size, with random weights or BERT's."""
+    from transformers import set_seed
 
     set_seed(recipe.seed)
-    model = GPT2LMHeadModel(GPT2Config(
-        vocab_size=len(tokenizer), n_positions=CONTEXT, n_embd=recipe.width,
+    model = StudentForCausalLM(GPT2Config(
+        vocab_size=len(tokenizer), n_positions=CONTEXT, n_embd=recipe.width, n_inner=recipe.inner,
         n_layer=recipe.layers, n_head=recipe.heads, resid_pdrop=0.0, embd_pdrop=0.0,
         attn_pdrop=0.0, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
         dtype="float32",
     ))
     if recipe.start == "bert":
-        table = bert_vectors(tokenizer, recipe.width)
-        with torch.no_grad():
-            model.get_input_embeddings().weight.copy_(table)
+        from_bert.fill(model, tokenizer)
     return model
 
 
-@torch.inference_mode()
-def bert_vectors(tokenizer, width):
-    """Return a table (vocabulary, width) that carries over the word vectors of the small BERT.
-
-    A token takes the mean of the vectors of the word pieces that its letters make; principal
-    components bring them to `width`. Tokens that are no letters keep random vectors.
-    """
-    from transformers import AutoModel, AutoTokenizer
-
-    path = checkpoints.find("bert", "small").path
-    pieces = AutoTokenizer.from_pretrained(path)
-    vectors = AutoModel.from_pretrained(path, dtype=torch.float32).get_input_embeddings().weight
-    rows = torch.zeros(len(tokenizer), vectors.shape[1])
-    known = torch.zeros(len(tokenizer), dtype=torch.bool)
-    for number in range(len(tokenizer)):
-        text = tokenizer.decode([number])
-        ids = [] if "\ufffd" in text or text == END else pieces.encode(
-            text, add_special_tokens=False
-        )
-        ids = [i for i in ids if i != pieces.unk_token_id]
-        if ids:
-            rows[number], known[number] = vectors[ids].mean(0), True
-    centred = rows[known] - rows[known].mean(0)
-    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    reduced = centred @ directions[:width].T
-    table = torch.randn(len(tokenizer), width, generator=torch.Generator().manual_seed(0))
-    table[known] = reduced / reduced.std()
-    return INITIAL_STD * table
-
-
 def blocks(paragraphs, tokenizer):
-    """Return a data set of blocks of CONTEXT tokens, each paragraph closed by END."""
-    from datasets import Dataset
-
-    encoded = tokenizer(paragraphs)["input_ids"]
+    """Return blocks of CONTEXT tokens, (blocks, CONTEXT), each paragraph closed by END."""
     stream = list(itertools.chain.from_iterable(
-        [*ids, tokenizer.eos_token_id] for ids in encoded
+        [*ids, tokenizer.eos_token_id] for ids in tokenizer(paragraphs, verbose=False)["input_ids"]
     ))
-    cut = [stream[i : i + CONTEXT] for i in range(0, len(stream) - CONTEXT + 1, CONTEXT)]
-    return Dataset.from_dict({"input_ids": cut, "labels": cut})
+    return torch.tensor(stream[: len(stream) // CONTEXT * CONTEXT]).view(-1, CONTEXT)
+
+
+class Steps(torch.utils.data.Dataset):
+    """What is read at each step: blocks to learn to write from, and texts to read beside BERT."""
+
+    def __init__(self, blocks, batch_size, texts=()):
+        self.blocks = blocks.split(batch_size)
+        # Texts of like length together, so that little is padded.
+        ordered = sorted(texts, key=lambda pair: len(pair[0]))
+        self.texts = [ordered[i : i + TEXTS] for i in range(0, len(ordered), TEXTS)]
+
+    def __len__(self):
+        return len(self.blocks)
+
+    def __getitem__(self, step):
+        return {"blocks": self.blocks[step], "texts": self.texts[step] if self.texts else []}
 
 
 # Training
+
+class Pretraining(Trainer):
+    """Next-token prediction, and agreement with BERT on the texts of a step, where it has some.
+
+    The agreement is the share of BERT's hidden states that is not matched: the mean squared
+    difference over their variance. Those texts that are prose are predicted, too: a model that
+    has to write from blocks alone learns not to where a text begins.
+    """
+
+    def __init__(self, *arguments, tokenizer, teacher, agreement, **options):
+        super().__init__(*arguments, data_collator=self.collate, **options)
+        self.tokenizer, self.teacher, self.agreement = tokenizer, teacher, agreement
+
+    def collate(self, rows):
+        """Return the tensors of one step."""
+        (step,) = rows
+        tensors = {"labels": step["blocks"]}
+        if step["texts"]:
+            tensors |= self.teacher.align(self.tokenizer, step["texts"])
+        return tensors
+
+    def compute_loss(self, model, inputs, return_outputs=False, **_):
+        """Return the loss of a step, in nats a token."""
+        output = model(input_ids=inputs["labels"], labels=inputs["labels"])
+        loss = output.loss
+        if "ids" in inputs:
+            rows = inputs["rows"]
+            wanted = self.teacher.hidden(inputs["teacher_ids"], rows, inputs["teacher_places"])
+            hidden = model.transformer(inputs["ids"]).last_hidden_state
+            read = model.agree(hidden[rows, inputs["places"]])
+            missed = (read - wanted).square().mean() / wanted.var()
+            # Position i predicts token i + 1, where that token is prose.
+            following = inputs["ids_labels"][:, 1:]
+            prose = following != -100
+            if prose.any():
+                scores = model.lm_head(hidden[:, :-1][prose])
+                loss = loss + torch.nn.functional.cross_entropy(scores, following[prose])
+            loss = loss + self.agreement * missed
+        return (loss, output) if return_outputs else loss
+
 
 def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     """Pretrain a model on `works` ({name: paragraphs}) and save it in `output`.
@@ -242,45 +280,49 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
 
     Raises LearnerError for a disk that fills up and for a work folder of another run.
     """
-    from transformers import (
-        PrinterCallback,
-        Trainer,
-        TrainingArguments,
-        default_data_collator,
-    )
-
     recipe = recipe or Recipe()
     output = Path(output)
     work_folder = Path(work_folder or output.with_name(f"{output.name}-pretraining"))
     clean, left_out = without_excluded(works)
     train_texts, held_out_texts = split(clean)
-    tokenizer = train_tokenizer(train_texts, recipe.vocab_size)
+    teacher, further, seen = None, [], []
+    if recipe.start == "bert":
+        teacher = from_bert.Teacher(recipe.layers)
+        seen = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
+        further = REPEATED * (seen + [f" {w}" for w in from_bert.words(teacher.pieces)[:WORDS]])
+    tokenizer = train_tokenizer(train_texts + further, recipe.vocab_size)
     train_blocks = blocks(train_texts, tokenizer)
+    count = math.ceil(len(train_blocks) / recipe.batch_size)
+    texts = [] if teacher is None else from_bert.short_texts(
+        train_texts, seen, teacher.pieces, TEXTS * count, recipe.seed
+    )
     arguments = TrainingArguments(
         str(work_folder), seed=recipe.seed, num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps, per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=recipe.batch_size, learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine", warmup_steps=0.03, weight_decay=0.1, adam_beta2=0.95,
-        max_grad_norm=1.0, logging_steps=1, logging_nan_inf_filter=False, eval_strategy="steps",
-        eval_steps=EVERY, save_steps=EVERY, save_total_limit=2, disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
+        max_steps=recipe.max_steps, per_device_train_batch_size=1, per_device_eval_batch_size=1,
+        learning_rate=recipe.learning_rate, lr_scheduler_type="cosine", warmup_steps=0.03,
+        weight_decay=0.1, adam_beta2=0.95, max_grad_norm=1.0, logging_steps=1,
+        logging_nan_inf_filter=False, eval_strategy="steps", eval_steps=EVERY, save_steps=EVERY,
+        save_total_limit=2, disable_tqdm=True, remove_unused_columns=False,
+        prediction_loss_only=True, dataloader_pin_memory=torch.cuda.is_available(),
     )
     record = trainers.RecordCurve()
-    trainer = Trainer(
-        new_model(tokenizer, recipe), arguments, train_dataset=train_blocks,
-        eval_dataset=blocks(held_out_texts, tokenizer), data_collator=default_data_collator,
+    trainer = Pretraining(
+        new_model(tokenizer, recipe), arguments, tokenizer=tokenizer, teacher=teacher,
+        agreement=recipe.agreement, train_dataset=Steps(train_blocks, recipe.batch_size, texts),
+        eval_dataset=Steps(blocks(held_out_texts, tokenizer), recipe.batch_size),
         callbacks=[record, *([trainers.ProgressBar()] if progress else [])],
     )
     trainer.remove_callback(PrinterCallback)
     start = time.perf_counter()
     trainers.train(trainer, resume=True)
     seconds = time.perf_counter() - start
-    model = trainer.model.cpu().eval()
+    model = as_stored(trainer.model)
     figures = {
         **vars(recipe), "parameters": model.num_parameters(), "paragraphs_left_out": left_out,
-        "train_tokens": len(train_blocks) * CONTEXT, "steps": trainer.state.global_step,
+        "train_tokens": train_blocks.numel(), "steps": trainer.state.global_step,
         "seconds_since_last_start": round(seconds),
         **measured(model, tokenizer, train_texts, held_out_texts),
+        "works": sorted(works), "samples": samples(model, tokenizer),
     }
     record.curve.save(work_folder / "curve.json")
     save(model, tokenizer, output, figures)
@@ -339,6 +381,93 @@ def measured(model, tokenizer, train_texts, held_out_texts):
     }
 
 
+def as_stored(student):
+    """Return the plain `GPT2LMHeadModel` of a student on the CPU, rounded to 16 bits."""
+    student.config.use_cache = True  # the Trainer switches it off, and writing needs it
+    model = GPT2LMHeadModel(student.config).eval()
+    model.transformer.load_state_dict(student.cpu().transformer.state_dict())
+    return model.half().float()
+
+
+def samples(model, tokenizer):
+    """Return what the model writes after each prompt of the card, drawn once, not chosen."""
+    drawn = generation.Sampling(temperature=0.8, top_p=0.9)
+    return {
+        prompt: generation.generate(model, tokenizer, prompt, drawn, max_new_tokens=30)
+        for prompt in (*NEAR, *FAR)
+    }
+
+
+def card(figures):
+    """Return the model card, in Markdown, from what `pretraining.json` holds."""
+    f = figures
+    works = ", ".join(name.replace("_", " ") for name in f["works"])
+    # Forward and backward pass take about six operations a parameter and token.
+    operations = 6 * f["parameters"] * f["steps"] * f["batch_size"] * CONTEXT
+    start = (
+        "Its layers and word vectors started from the lower layers and the word vectors of the "
+        f"bundled BERT. At each step it also read {TEXTS} short texts beside those layers, made "
+        "to read from left to right, and was held to agree with their hidden states: sentences of "
+        "the corpus, sentences with other words of BERT's vocabulary put in, and reviews of "
+        "`data/reviews/extra.csv`, whole or in part, without their labels. The tokenizer was "
+        "trained on the corpus, on those reviews and on a list of BERT's words. It did not learn "
+        "to write from those reviews, and no other review was read."
+        if f["start"] == "bert" else "It started from random weights."
+    )
+    rows = "\n".join(
+        f"| {name} | {bits:.2f} | {2**bits:.2f} |" for name, bits in (
+            ("this model", f["bits_per_byte"]), ("gzip", f["gzip_bits_per_byte"]),
+            ("bigrams of bytes", f["bigram_bits_per_byte"]),
+        )
+    )
+
+    def listing(prompts):
+        texts = [(prompt, " ".join(f["samples"][prompt].split())) for prompt in prompts]
+        return "\n".join(f"- **{prompt}**{text[len(prompt):]}" for prompt, text in texts)
+
+    return f"""# A small GPT-2
+
+A language model with the architecture and the kind of tokenizer of GPT-2, for learning on a
+laptop: {f["parameters"] / 1e6:.1f} million parameters, {f["layers"]} layers, {f["width"]} wide,
+{f["vocab_size"]:,} tokens, a context of {CONTEXT}. No pad token, like GPT-2. `python -m
+helpers.pretraining` made it and wrote this page from `pretraining.json`.
+
+## Data
+
+{f["train_tokens"]:,} tokens of English prose: {works}. {f["paragraphs_left_out"]} paragraphs with
+slurs or swearing were left out, and the last {HELD_OUT:.0%} of each work was held out.
+
+## Training
+
+Next-token prediction: {f["steps"]:,} steps of {f["batch_size"]} blocks of {CONTEXT} tokens, a
+learning rate of {f["learning_rate"]:g} that falls along a cosine. {start} About
+{operations / 1e15:.2f} · 10¹⁵ operations for the prediction alone,
+{f["seconds_since_last_start"] / 60:.0f} minutes since the last start.
+
+## How well it predicts
+
+On the held-out text, {f["held_out_bytes"]:,} bytes. A perplexity of 4 per byte means as unsure at
+each byte as a choice among four.
+
+| | bits per byte | perplexity per byte |
+| --- | --- | --- |
+{rows}
+
+## What it writes
+
+Drawn once each, at temperature 0.8 and top-p 0.9. After beginnings in the manner of its corpus:
+
+{listing(NEAR)}
+
+After beginnings that ask for something it cannot know:
+
+{listing(FAR)}
+
+It keeps the tone for a sentence and loses the thread in the next. It knows no facts, and speaks
+of people as its books did. Use it to learn, not to answer.
+"""
+
+
 def save(model, tokenizer, output, figures):
     """Save model, tokenizer and figures in `output`, whole or not at all.
 
@@ -353,8 +482,9 @@ def save(model, tokenizer, output, figures):
         config["dtype"] = "float32"
         (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (fresh / "pretraining.json").write_text(
-            json.dumps(figures, indent=1) + "\n", encoding="utf-8"
+            json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+        (fresh / "README.md").write_text(card(figures), encoding="utf-8")
 
 
 def main(arguments=None):

@@ -207,8 +207,8 @@ def incomplete(checkpoint):
 def check_rows(trainer):
     """Raise LearnerError if the rows of a Trainer are none that its model can learn from.
 
-    For a classifier every row needs a label, a whole number from 0 to `num_labels` - 1; rows of
-    different lengths need a collator that pads.
+    For a classifier every row needs a label, a whole number from 0 to `num_labels` - 1, and the
+    model a pad token; rows of different lengths need a collator that pads.
     """
     parts = {"train_dataset": trainer.train_dataset}
     several = isinstance(trainer.eval_dataset, dict)
@@ -220,15 +220,25 @@ def check_rows(trainer):
         raise LearnerError("The Trainer has no train_dataset, so there is nothing to learn from.")
     if isinstance(trainer, GroupedTrainer) and trainer.processing_class is None:
         raise LearnerError("The tokenizer pads the batches: Trainer(processing_class=tokenizer).")
+    config = trainer.model.config
+    if _is_classifier(trainer.model) and getattr(config, "pad_token_id", 0) is None:
+        raise LearnerError(
+            "The model does not know its pad token, so it cannot find the end of a text in a "
+            "batch: model.config.pad_token_id = tokenizer.pad_token_id."
+        )
     for name, rows in parts.items():
         if rows is None or not hasattr(rows, "__len__"):
             continue
         if len(rows) == 0:
             raise LearnerError(f"{name} has no rows.")
-        if type(trainer.model).__name__.endswith("ForSequenceClassification"):
+        if _is_classifier(trainer.model):
             _check_labels(name, rows, trainer.model.config)
         if trainer.data_collator is default_data_collator:
             _check_equal_lengths(name, rows)
+
+
+def _is_classifier(model):
+    return type(model).__name__.endswith("ForSequenceClassification")
 
 
 def _check_labels(name, rows, config):

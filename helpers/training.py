@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from helpers import paths
+from helpers import batching, paths
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -130,6 +130,7 @@ def _tokenized(texts, tokenizer, batch_size, max_length):
     """Yield padded batches of texts, in their order."""
     if isinstance(texts, str) or not len(texts):
         raise LearnerError("A list of at least one text is wanted, such as ['Lovely place.'].")
+    batching.check_pad_token(tokenizer)
     for start in range(0, len(texts), batch_size):
         yield tokenizer(
             list(texts[start : start + batch_size]),

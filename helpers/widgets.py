@@ -9,7 +9,8 @@ import html
 import ipywidgets
 import torch
 
-from helpers import plots
+from helpers import generation, plots
+from helpers.errors import LearnerError
 
 _PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
 _SPECIAL, _UNKNOWN, _INK = "#E3E5E8", "#F3C6C6", "#24292F"
@@ -37,10 +38,10 @@ def tokens_html(tokenizer, text):
     words = encoding.word_ids()
     boxes = []
     for token, number, word in zip(tokens, encoding["input_ids"], words, strict=True):
-        if token == tokenizer.unk_token:
-            colour = _UNKNOWN
-        elif word is None:
+        if word is None or token in (tokenizer.eos_token, tokenizer.bos_token):
             colour = _SPECIAL
+        elif token == tokenizer.unk_token:
+            colour = _UNKNOWN
         else:
             colour = _PIECES[word % 2]
         boxes.append(
@@ -145,6 +146,77 @@ def probability_html(positive):
         f'<div style="width:{positive:.1%};background:#0072B2"></div></div>'
         f"<span>positive: <b>{positive:.3f}</b></span></div>"
     )
+
+
+def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
+    """Return a prompt, the settings of sampling, bars of the next token and a written text.
+
+    The bars follow every change; the button writes. A prompt that cannot be continued is
+    answered in a sentence.
+    """
+    field = ipywidgets.Text(value=prompt, description="Prompt", layout=_WIDE,
+                            continuous_update=False)
+    greedy = ipywidgets.Checkbox(value=False, description="greedy", indent=False)
+    temperature = ipywidgets.FloatSlider(1.0, min=0.1, max=2.0, step=0.1,
+                                         description="temperature")
+    top_k = ipywidgets.IntSlider(0, min=0, max=50, description="top-k (0: all)",
+                                 style={"description_width": "initial"})
+    top_p = ipywidgets.FloatSlider(1.0, min=0.05, max=1.0, step=0.05, description="top-p")
+    seed = ipywidgets.BoundedIntText(0, min=0, max=9999, description="Seed")
+    button = ipywidgets.Button(description="Write", button_style="primary", icon="pencil")
+    bars, text = ipywidgets.HTML(), ipywidgets.HTML()
+
+    def sampling():
+        if greedy.value:
+            return None
+        return generation.Sampling(temperature.value, top_k.value, top_p.value)
+
+    def update(_=None):
+        for slider in (temperature, top_k, top_p):
+            slider.disabled = greedy.value
+        try:
+            found = generation.next_tokens(model, tokenizer, field.value, sampling())
+        except LearnerError as error:
+            bars.value = html.escape(str(error))
+        else:
+            bars.value = next_tokens_html(found[:1] if greedy.value else found)
+
+    def write(_=None):
+        try:
+            text.value = written_html(field.value, generation.generate(
+                model, tokenizer, field.value, sampling(), max_new_tokens=max_new_tokens,
+                seed=seed.value,
+            ))
+        except LearnerError as error:
+            text.value = html.escape(str(error))
+
+    for control in (field, greedy, temperature, top_k, top_p):
+        control.observe(update, names="value")
+    button.on_click(write)
+    update()
+    write()
+    row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+    return ipywidgets.VBox([
+        field, ipywidgets.HBox([temperature, top_k, top_p], layout=row),
+        ipywidgets.HBox([greedy, seed, button], layout=row), bars, text,
+    ])
+
+
+def next_tokens_html(tokens):
+    """Return HTML with one bar a token, from pairs of (text, probability)."""
+    rows = "".join(
+        '<div style="display:flex;align-items:center;gap:8px;line-height:1.5">'
+        f'<code style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
+        f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;background:#0072B2">'
+        f"</div><small>{share:.3f}</small></div>"
+        for token, share in tokens
+    )
+    return f"<div>{rows}</div>"
+
+
+def written_html(prompt, text):
+    """Return HTML of a text, what follows the prompt in bold."""
+    return f"<p>{html.escape(prompt)}<b>{html.escape(text[len(prompt):])}</b></p>"
 
 
 def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):

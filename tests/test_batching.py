@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -81,3 +83,10 @@ def test_a_batch_size_below_one_is_refused(encoded, tokenizer, batch_size, train
 def test_an_empty_data_set_is_refused(encoded, tokenizer):
     with pytest.raises(LearnerError, match="no rows"):
         batching.loader(encoded.select([]), tokenizer)
+
+
+def test_a_tokenizer_without_pad_token_is_told_what_to_set(encoded, tokenizer):
+    bare = copy.deepcopy(tokenizer)
+    bare.pad_token = None
+    with pytest.raises(LearnerError, match=r"tokenizer\.pad_token = tokenizer\.eos_token.*config"):
+        batching.loader(encoded, bare)

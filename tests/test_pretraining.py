@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import math
 import os
 
@@ -10,10 +11,10 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from helpers import paths, pretraining, reviews, trainers
+from helpers import curves, paths, pretraining, reviews, trainers
 from helpers.errors import LearnerError
 
-TINY = pretraining.Recipe(vocab_size=400, width=32, layers=1, heads=2, start="random",
+TINY = pretraining.Recipe(vocab_size=400, width=32, inner=64, layers=1, heads=2, start="random",
                           batch_size=2, max_steps=12)
 
 
@@ -42,6 +43,7 @@ def test_what_is_saved_loads_as_a_gpt2_in_32_bits(pretrained):
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
     assert model.config.model_type == "gpt2"
     assert model.dtype == torch.float32
+    assert model.config.use_cache
     stored = (folder / "model" / "model.safetensors").stat().st_size
     assert stored < 2.2 * model.num_parameters(), "two bytes a parameter"
     assert tokenizer.pad_token is None
@@ -112,24 +114,37 @@ def test_blocks_hold_every_token_in_order_and_close_each_paragraph(pretrained):
     tokenizer = AutoTokenizer.from_pretrained(pretrained[0] / "model")
     texts = ["One paragraph.", "Another one."] * 200
     rows = pretraining.blocks(texts, tokenizer)
-    stream = [token for row in rows["input_ids"] for token in row]
-    assert {len(row) for row in rows["input_ids"]} == {pretraining.CONTEXT}
+    assert rows.shape[1] == pretraining.CONTEXT
     expected = "".join(text + pretraining.END for text in texts)
-    assert expected.startswith(tokenizer.decode(stream))
-    assert rows["labels"][0] == rows["input_ids"][0]
+    assert expected.startswith(tokenizer.decode(rows.flatten()))
 
 
-def test_words_start_where_berts_do(checkpoint):
-    texts = [" ".join(["terrible horrible awful seven eight banana tuesday monday"] * 30)] * 9
-    tokenizer = pretraining.train_tokenizer(texts, 400)
-    table = torch.nn.functional.normalize(pretraining.bert_vectors(tokenizer, 64), dim=-1)
+def test_the_card_says_what_was_measured(pretrained):
+    folder, figures, _ = pretrained
+    card = (folder / "model" / "README.md").read_text(encoding="utf-8")
+    stored = json.loads((folder / "model" / "pretraining.json").read_text(encoding="utf-8"))
+    assert card == pretraining.card(stored) == pretraining.card(figures)
+    assert f"| this model | {figures['bits_per_byte']:.2f} |" in card
+    assert "random weights" in card
+    assert all(f"**{prompt}**" in card for prompt in (*pretraining.NEAR, *pretraining.FAR))
 
-    def alike(a, b):
-        one, other = (tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in (a, b))
-        return float(table[one] @ table[other])
 
-    assert alike("terrible", "horrible") > alike("terrible", "banana") + 0.2
-    assert alike("monday", "tuesday") > alike("monday", "awful") + 0.2
+def test_with_bert_the_loss_counts_the_agreement_and_the_model_keeps_no_trace(corpus, tmp_path):
+    works = pretraining.read_folder(corpus)
+    first = {}
+    for weight in (0.0, 3.0):
+        recipe = pretraining.Recipe(vocab_size=600, inner=64, layers=1, batch_size=1, max_steps=1,
+                                    agreement=weight)
+        folder = tmp_path / f"model-{weight}"
+        pretraining.pretrain(works, folder, recipe, progress=False)
+        first[weight] = curves.load(
+            tmp_path / f"model-{weight}-pretraining" / "curve.json"
+        ).loss[0]
+    # What is not matched is a share of a variance: some of it, before anything is learnt.
+    assert 0.3 < first[3.0] - first[0.0] < 6
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert not any("agree" in name for name in model.state_dict())
+    assert "bundled BERT" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 class Kill(TrainerCallback):

@@ -353,6 +353,13 @@ def test_ragged_rows_need_a_collator(tmp_path):
         trainers.train(trainer)
 
 
+def test_a_classifier_that_does_not_know_its_pad_token_is_told(tmp_path):
+    trainer = tiny_run.build(tmp_path)
+    trainer.model.config.pad_token_id = None
+    with pytest.raises(LearnerError, match=r"config\.pad_token_id = tokenizer\.pad_token_id"):
+        trainers.train(trainer)
+
+
 def test_a_grouped_trainer_needs_the_tokenizer(tmp_path):
     trainer = tiny_run.build(tmp_path)
     trainer.processing_class = None

@@ -45,6 +45,26 @@ FIGURES = {
     ),
     "sweep": (lambda: plots.sweep({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)}), "1e-04: accuracy 0.90"),
     "band": (lambda: plots.band({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
+    "seeds": (
+        lambda: plots.accuracy_bars({"bag": (0.8, 0.7, 0.9)}, "Bars", seeds={"bag": [0.7, 0.9]}),
+        "bag 0.800",
+    ),
+    "last tokens": (
+        lambda: plots.last_tokens([["Fine", "!", "PAD"], ["Not", " so", " bad"]], "Ends", "PAD"),
+        "label: !, bad",
+    ),
+    "attention": (
+        lambda: plots.attention_pair({
+            "both ways": (["a", "b"], torch.tensor([[0.5, 0.5], [0.5, 0.5]]).numpy()),
+            "back only": (["a", "b"], torch.tensor([[1.0, 0.0], [0.5, 0.5]]).numpy()),
+        }, "Attention"),
+        "in both ways 25% of the attention goes to later tokens; in back only 0%",
+    ),
+    "next tokens": (
+        lambda: plots.next_tokens({"hot": [(" a", 0.6), (" b", 0.4)], "cold": [(" a", 1.0)]},
+                                  "Next"),
+        "hot: a 0.60, b 0.40; cold: a 1.00",
+    ),
     "diagram": (plots.transfer_diagram, "keeps that encoder frozen"),
 }
 

@@ -1,0 +1,131 @@
+"""Writing with a language model, and what it says to settings and prompts that make no sense."""
+
+import pytest
+import torch
+import transformers
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from helpers import generation, pretraining, widgets
+from helpers.errors import LearnerError
+
+PROMPT = "The room was"
+
+
+@pytest.fixture(scope="module")
+def writer(data):
+    """A GPT-2 with random weights, and a tokenizer that knows the words of the reviews."""
+    tokenizer = pretraining.train_tokenizer(data["train"]["text"][:], 2000)
+    transformers.set_seed(0)
+    return GPT2LMHeadModel(GPT2Config(
+        vocab_size=len(tokenizer), n_positions=256, n_embd=64, n_layer=2, n_head=2,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )).eval(), tokenizer
+
+
+def test_greedy_takes_the_most_probable_token_each_time(writer):
+    model, tokenizer = writer
+    ids = tokenizer(PROMPT, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        for _ in range(5):
+            best = model(ids).logits[0, -1].argmax()
+            ids = torch.cat([ids, best.view(1, 1)], dim=1)
+    written = generation.generate(model, tokenizer, PROMPT, max_new_tokens=5)
+    assert written == tokenizer.decode(ids[0])
+
+
+def test_a_seed_fixes_what_is_drawn_and_leaves_the_random_state_alone(writer):
+    drawn = generation.Sampling(temperature=1.5)
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    texts = [generation.generate(*writer, PROMPT, drawn, seed=seed) for seed in (0, 0, 1)]
+    assert torch.equal(before, torch.get_rng_state())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_low_temperature_writes_what_greedy_writes(writer):
+    cold = generation.Sampling(temperature=1e-3)
+    assert generation.generate(*writer, PROMPT, cold, seed=3) == generation.generate(
+        *writer, PROMPT
+    )
+
+
+def test_next_tokens_are_the_softmax_of_the_logits(writer):
+    model, tokenizer = writer
+    with torch.inference_mode():
+        shares = model(**tokenizer(PROMPT, return_tensors="pt")).logits[0, -1].softmax(-1)
+    found = generation.next_tokens(model, tokenizer, PROMPT, most=3)
+    assert [share for _, share in found] == pytest.approx(shares.topk(3).values.tolist())
+    assert found[0][0] == tokenizer.decode([shares.argmax()])
+
+
+def test_top_k_keeps_k_tokens_and_top_p_the_smallest_set_that_holds_p(writer):
+    every = [share for _, share in generation.next_tokens(*writer, PROMPT, most=1000)]
+    four = generation.next_tokens(*writer, PROMPT, generation.Sampling(top_k=4), most=1000)
+    assert [share for _, share in four] == pytest.approx(
+        [share / sum(every[:4]) for share in every[:4]], rel=1e-4
+    )
+    nucleus = generation.next_tokens(*writer, PROMPT, generation.Sampling(top_p=0.4), most=1000)
+    held = len(nucleus)
+    assert sum(every[:held]) >= 0.4 > sum(every[: held - 1])
+
+
+def test_top_k_is_not_silently_50(writer):
+    found = generation.next_tokens(*writer, PROMPT, generation.Sampling(), most=1000)
+    assert len(found) == 1000
+    hot = generation.Sampling(temperature=50.0)
+    texts = {generation.generate(*writer, PROMPT, hot, max_new_tokens=1, seed=seed)
+             for seed in range(80)}
+    assert len(texts) > 55, "drawn from 50 tokens only"
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", None])
+def test_an_empty_prompt_is_named(prompt, writer):
+    with pytest.raises(LearnerError, match="The prompt is empty"):
+        generation.generate(*writer, prompt)
+
+
+def test_a_prompt_longer_than_the_context_is_named(writer):
+    with pytest.raises(LearnerError, match=r"has \d+ tokens and 40 more are to follow.*256"):
+        generation.generate(*writer, "word " * 300)
+    fitting = generation.generate(*writer, "word " * 100, max_new_tokens=2)
+    assert fitting.startswith("word word")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"temperature": 0}, "temperature is 0"), ({"temperature": -1.0}, "choose greedy"),
+     ({"temperature": float("nan")}, "above 0"), ({"top_k": -1}, "top_k is -1"),
+     ({"top_k": 2.5}, "whole number"), ({"top_p": 0}, "top_p is 0"),
+     ({"top_p": 1.2}, "at most 1")],
+)
+def test_a_setting_out_of_range_is_named(settings, said):
+    with pytest.raises(LearnerError, match=said):
+        generation.Sampling(**settings)
+
+
+def test_the_explorer_follows_its_controls(writer):
+    panel = widgets.generation_explorer(*writer, PROMPT, max_new_tokens=5)
+    field, sliders, below, bars, text = panel.children
+    temperature, _, _ = sliders.children
+    greedy, _, button = below.children
+    assert PROMPT in text.value
+    at_one = bars.value
+    temperature.value = 0.3
+    assert bars.value != at_one
+    greedy.value = True
+    assert temperature.disabled
+    assert bars.value.count("<code") == 1
+    written = text.value
+    field.value = "The <b>soup</b>"
+    button.click()
+    assert text.value != written
+    assert "&lt;b&gt;soup" in text.value
+
+
+def test_the_explorer_answers_an_empty_prompt_in_a_sentence(writer):
+    panel = widgets.generation_explorer(*writer, PROMPT, max_new_tokens=5)
+    field, _, below, bars, text = panel.children
+    field.value = " "
+    below.children[2].click()
+    assert "The prompt is empty" in bars.value
+    assert "The prompt is empty" in text.value
