@@ -425,47 +425,43 @@ def card(figures):
         texts = [(prompt, " ".join(f["samples"][prompt].split())) for prompt in prompts]
         return "\n".join(f"- **{prompt}**{text[len(prompt):]}" for prompt, text in texts)
 
-    return f"""# A small GPT-2
-
-A language model with the architecture and the kind of tokenizer of GPT-2, for learning on a
-laptop: {f["parameters"] / 1e6:.1f} million parameters, {f["layers"]} layers, {f["width"]} wide,
-{f["vocab_size"]:,} tokens, a context of {CONTEXT}. No pad token, like GPT-2. `python -m
-helpers.pretraining` made it and wrote this page from `pretraining.json`.
-
-## Data
-
-{f["train_tokens"]:,} tokens of English prose: {works}. {f["paragraphs_left_out"]} paragraphs with
-slurs or swearing were left out, and the last {HELD_OUT:.0%} of each work was held out.
-
-## Training
-
-Next-token prediction: {f["steps"]:,} steps of {f["batch_size"]} blocks of {CONTEXT} tokens, a
-learning rate of {f["learning_rate"]:g} that falls along a cosine. {start} About
-{operations / 1e15:.2f} · 10¹⁵ operations for the prediction alone,
-{f["seconds_since_last_start"] / 60:.0f} minutes since the last start.
-
-## How well it predicts
-
-On the held-out text, {f["held_out_bytes"]:,} bytes. A perplexity of 4 per byte means as unsure at
-each byte as a choice among four.
-
-| | bits per byte | perplexity per byte |
-| --- | --- | --- |
-{rows}
-
-## What it writes
-
-Drawn once each, at temperature 0.8 and top-p 0.9. After beginnings in the manner of its corpus:
-
-{listing(NEAR)}
-
-After beginnings that ask for something it cannot know:
-
-{listing(FAR)}
-
-It keeps the tone for a sentence and loses the thread in the next. It knows no facts, and speaks
-of people as its books did. Use it to learn, not to answer.
-"""
+    sections = {
+        "# A small GPT-2": [
+            "A language model with the architecture and the kind of tokenizer of GPT-2, for "
+            f"learning on a laptop: {f['parameters'] / 1e6:.1f} million parameters, {f['layers']} "
+            f"layers, {f['width']} wide, {f['vocab_size']:,} tokens, a context of {CONTEXT}. No "
+            "pad token, like GPT-2. `python -m helpers.pretraining` made it and wrote this page "
+            "from `pretraining.json`.",
+        ],
+        "## Data": [
+            f"{f['train_tokens']:,} tokens of English prose: {works}. {f['paragraphs_left_out']} "
+            "paragraphs with slurs or swearing were left out, and the last "
+            f"{HELD_OUT:.0%} of each work was held out.",
+        ],
+        "## Training": [
+            f"Next-token prediction: {f['steps']:,} steps of {f['batch_size']} blocks of "
+            f"{CONTEXT} tokens, a learning rate of {f['learning_rate']:g} that falls along a "
+            f"cosine. {start}",
+            f"About {operations / 1e15:.2f} · 10¹⁵ operations for the prediction alone, "
+            f"{f['seconds_since_last_start'] / 60:.0f} minutes since the last start.",
+        ],
+        "## How well it predicts": [
+            f"On the held-out text, {f['held_out_bytes']:,} bytes. A perplexity of 4 per byte "
+            "means as unsure at each byte as a choice among four.",
+            f"| | bits per byte | perplexity per byte |\n| --- | --- | --- |\n{rows}",
+        ],
+        "## What it writes": [
+            "Drawn once each, at temperature 0.8 and top-p 0.9. After beginnings in the manner of "
+            "its corpus:",
+            listing(NEAR),
+            "After beginnings that ask for something it cannot know:",
+            listing(FAR),
+            "Drawn, not chosen: read them before you trust it. It knows no facts, and speaks of "
+            "people as its books did. Use it to learn, not to answer.",
+        ],
+    }
+    parts = [part for title, texts in sections.items() for part in (title, *texts)]
+    return "\n\n".join(parts) + "\n"
 
 
 def save(model, tokenizer, output, figures):
