@@ -1,8 +1,8 @@
 """What a small GPT-2 takes over from the bundled BERT: words, layers, and how it reads.
 
 A decoder may start from an encoder's weights (Rothe et al., 2020, "Leveraging pre-trained
-checkpoints for sequence generation tasks"). `decoder` fills a GPT-2 with BERT's word vectors and
-lower layers; `Teacher` gives the hidden states that it should agree with while it learns to
+checkpoints for sequence generation tasks"). `fill` gives a GPT-2 BERT's word vectors and lower
+layers; `Teacher` gives the hidden states that it should agree with while it learns to
 write (Jiao et al., 2020, "TinyBERT: distilling BERT for natural language understanding").
 """
 
@@ -134,12 +134,13 @@ def short_texts(paragraphs, reviews, pieces, count, seed=0):
 
     texts = []
     for i in range(count):
-        sentence = sentences[i % len(sentences)]
-        review = reviews[i // 3 % len(reviews)]
-        texts.append((
-            (sentence, True), (replaced(sentence, 0.6), False),
-            (rng.choice([str, part, lambda t: replaced(t, 0.4)])(review), False),
-        )[i % 3])
+        if i % 3 == 2:
+            change = rng.choice([str, part, lambda text: replaced(text, 0.4)])
+            texts.append((change(reviews[i // 3 % len(reviews)]), False))
+        elif i % 3 == 1:
+            texts.append((replaced(sentences[i % len(sentences)], 0.6), False))
+        else:
+            texts.append((sentences[i % len(sentences)], True))
     rng.shuffle(texts)
     return texts
 

@@ -43,6 +43,7 @@ WORDS, REPEATED = 6000, 20  # BERT's words, and how often the tokenizer sees the
 # can know.
 NEAR = ("The old man looked at the sea and", "She had never been so happy as", "It was said that")
 FAR = ("The capital of France is", "Two and two make", "The best thing about my new phone is")
+DRAWN = generation.Sampling(temperature=0.8, top_p=0.9)  # how its samples are drawn
 _EXCLUDED = Path(__file__).with_name("excluded_words.txt")
 
 
@@ -253,7 +254,7 @@ class Pretraining(Trainer):
         return tensors
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
-        """Return the loss of a step, in nats a token."""
+        """Return the loss of a step: nats a token, and the weighted lack of agreement."""
         output = model(input_ids=inputs["labels"], labels=inputs["labels"])
         loss = output.loss
         if "ids" in inputs:
@@ -391,9 +392,8 @@ def as_stored(student):
 
 def samples(model, tokenizer):
     """Return what the model writes after each prompt of the card, drawn once, not chosen."""
-    drawn = generation.Sampling(temperature=0.8, top_p=0.9)
     return {
-        prompt: generation.generate(model, tokenizer, prompt, drawn, max_new_tokens=30)
+        prompt: generation.generate(model, tokenizer, prompt, DRAWN, max_new_tokens=30)
         for prompt in (*NEAR, *FAR)
     }
 
@@ -410,8 +410,9 @@ def card(figures):
         "to read from left to right, and was held to agree with their hidden states: sentences of "
         "the corpus, sentences with other words of BERT's vocabulary put in, and reviews of "
         "`data/reviews/extra.csv`, whole or in part, without their labels. The tokenizer was "
-        "trained on the corpus, on those reviews and on a list of BERT's words. It did not learn "
-        "to write from those reviews, and no other review was read."
+        "trained on the corpus, on those reviews and on a list of BERT's words. Of the short "
+        "texts it learnt to write from the sentences of the corpus, not from the reviews, and no "
+        "other review was read."
         if f["start"] == "bert" else "It started from random weights."
     )
     rows = "\n".join(
@@ -451,8 +452,8 @@ def card(figures):
             f"| | bits per byte | perplexity per byte |\n| --- | --- | --- |\n{rows}",
         ],
         "## What it writes": [
-            "Drawn once each, at temperature 0.8 and top-p 0.9. After beginnings in the manner of "
-            "its corpus:",
+            f"Drawn once each, at temperature {DRAWN.temperature} and top-p {DRAWN.top_p}. After "
+            "beginnings in the manner of its corpus:",
             listing(NEAR),
             "After beginnings that ask for something it cannot know:",
             listing(FAR),
@@ -495,7 +496,7 @@ def main(arguments=None):
     parser.add_argument("--revision", help="the commit of the data set")
     parser.add_argument("--output", default="gpt2-mini", help="where the model goes")
     parser.add_argument("--start", choices=("bert", "random"), default=Recipe.start,
-                        help="where the word vectors come from (default: %(default)s)")
+                        help="the weights to begin with (default: %(default)s)")
     parser.add_argument("--epochs", type=float, default=Recipe.epochs)
     parser.add_argument("--max-steps", type=int, default=Recipe.max_steps)
     options = parser.parse_args(arguments)

@@ -220,8 +220,8 @@ def check_rows(trainer):
         raise LearnerError("The Trainer has no train_dataset, so there is nothing to learn from.")
     if isinstance(trainer, GroupedTrainer) and trainer.processing_class is None:
         raise LearnerError("The tokenizer pads the batches: Trainer(processing_class=tokenizer).")
-    config = trainer.model.config
-    if _is_classifier(trainer.model) and getattr(config, "pad_token_id", 0) is None:
+    classifies = _is_classifier(trainer.model)
+    if classifies and getattr(trainer.model.config, "pad_token_id", 0) is None:
         raise LearnerError(
             "The model does not know its pad token, so it cannot find the end of a text in a "
             "batch: model.config.pad_token_id = tokenizer.pad_token_id."
@@ -231,7 +231,7 @@ def check_rows(trainer):
             continue
         if len(rows) == 0:
             raise LearnerError(f"{name} has no rows.")
-        if _is_classifier(trainer.model):
+        if classifies:
             _check_labels(name, rows, trainer.model.config)
         if trainer.data_collator is default_data_collator:
             _check_equal_lengths(name, rows)
