@@ -90,3 +90,7 @@ def test_a_tokenizer_without_pad_token_is_told_what_to_set(encoded, tokenizer):
     bare.pad_token = None
     with pytest.raises(LearnerError, match=r"tokenizer\.pad_token = tokenizer\.eos_token.*config"):
         batching.loader(encoded, bare)
+
+
+def test_each_text_keeps_its_label(encoded, data):
+    assert encoded["labels"][:] == data["train"]["label"][:96]
