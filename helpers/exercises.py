@@ -493,3 +493,105 @@ def _training_steps(answer):
         raise _Hint("It is right with accumulation 4, but not without: 100 rows in batches of 16 "
                     "make 7 updates an epoch.")
     return "The schedule is laid out over this number, so a wrong one ends it too early or late."
+
+
+@_exercise("05.1")
+def _position_ids(answer):
+    """position_ids(attention_mask (batch, tokens)) -> positions of the real tokens."""
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]])
+    ids = _tensor(_given(answer(mask.clone())), "position_ids")
+    if ids.shape != mask.shape:
+        raise _Hint(f"One position a token is wanted, of shape {tuple(mask.shape)}; yours has "
+                    f"shape {tuple(ids.shape)}.")
+    if ids.dtype.is_floating_point or ids.dtype == torch.bool:
+        raise _Hint("Positions pick rows of a table, so they have to be whole numbers.")
+    ids = ids.long()
+    real = mask.bool()
+    wanted = (mask.cumsum(1) - 1)[real]
+    if torch.equal(ids[real], wanted + 1):
+        raise _Hint("The first real token has position 0: the running sum counts one too many.")
+    if torch.equal(ids, torch.arange(5).expand_as(ids)):
+        raise _Hint("These are the places in the row, which is what the model assumes without "
+                    "position_ids. Count the real tokens only.")
+    if torch.equal(ids[real], (mask.sum(1, keepdim=True) - mask.cumsum(1))[real]):
+        raise _Hint("You count from the end; the first real token has position 0.")
+    if not torch.equal(ids[real], wanted):
+        raise _Hint(f"For the mask {mask[0].tolist()} the last three are [0, 1, 2]; yours are "
+                    f"{ids[0, 2:].tolist()}.")
+    if (ids < 0).any():
+        raise _Hint("The padding on the left gets a negative position, and the model's table has "
+                    "no such row. clamp(min=0) helps.")
+    if (ids >= mask.shape[1]).any():
+        raise _Hint("Some padding gets a position beyond the row, which the model's table may "
+                    "not have.")
+    return "With them, a text on the right of its padding gets the logits that it gets alone."
+
+
+@_exercise("05.2")
+def _last_real_token(answer):
+    """last_real_token(attention_mask (batch, tokens)) -> index of each row's last 1, (batch,)."""
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]])
+    index = _tensor(_given(answer(mask.clone())), "last_real_token")
+    if index.shape != (3,):
+        raise _Hint(f"One index a text is wanted, of shape (3,); yours has shape "
+                    f"{tuple(index.shape)}.")
+    if index.dtype.is_floating_point or index.dtype == torch.bool:
+        raise _Hint("An index has to be a whole number.")
+    index = index.long()
+    if torch.equal(index, mask.sum(1)):
+        raise _Hint("That is the number of real tokens. Indices start at 0, so it is one less.")
+    if torch.equal(index, torch.tensor([4, 4, 4])):
+        raise _Hint("That is the last place of the row, padding or not.")
+    if not index.any():
+        raise _Hint("That is the first real token. argmax takes the first of several equal "
+                    "values: multiply the mask by the places before.")
+    wanted = torch.tensor([2, 0, 4])
+    if not torch.equal(index, wanted):
+        raise _Hint(f"For 3, 1 and 5 real tokens of 5 it is {wanted.tolist()}; yours is "
+                    f"{index.tolist()}.")
+    left = _tensor(answer(mask.flip(1)), "last_real_token")
+    if not torch.equal(left.long(), torch.tensor([4, 4, 4])):
+        raise _Hint("It is right for padding on the right. With padding on the left, the last "
+                    "real token is the last of the row, so counting the ones is not enough.")
+    return "The mask knows what is padding, even where the text ends in the same token."
+
+
+@_exercise("05.3")
+def _top_p_filter(answer):
+    """top_p_filter(probabilities (vocabulary,), p) -> probabilities of the nucleus."""
+    shares = torch.tensor([0.05, 0.4, 0.1, 0.3, 0.15])
+    kept = _tensor(_given(answer(shares.clone(), 0.75)), "top_p_filter")
+    wanted = torch.tensor([0.0, 0.4, 0.0, 0.3, 0.15]) / 0.85
+    if kept.shape != shares.shape:
+        raise _Hint(f"One probability a token is wanted, of shape (5,); yours has shape "
+                    f"{tuple(kept.shape)}.")
+    if _close(kept, torch.tensor([0.0, 0.4, 0.0, 0.3, 0.0]) / 0.7):
+        raise _Hint("0.4 and 0.3 hold only 0.7 together. At least p = 0.75 is wanted, so the "
+                    "token that takes the sum past p stays in.")
+    if _close(kept, wanted * 0.85):
+        raise _Hint("The right tokens; now divide by their sum, so that they add up to 1.")
+    if _close(kept, shares):
+        raise _Hint("Nothing was left out. The two least probable tokens are not needed.")
+    ordered = torch.tensor([0.4, 0.3, 0.15, 0.0, 0.0]) / 0.85
+    if _close(kept, ordered):
+        raise _Hint("These are sorted. Each probability has to stay at the place of its token.")
+    if not _close(kept, wanted):
+        raise _Hint(f"For {[round(s, 2) for s in shares.tolist()]} and p = 0.75 it is "
+                    f"{[round(w, 3) for w in wanted.tolist()]}; yours is "
+                    f"{[round(k, 3) for k in kept.tolist()]}.")
+    if not _close(_tensor(answer(shares.clone(), 0.1), "top_p_filter"),
+                  torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])):
+        raise _Hint("With p = 0.1 the most probable token has to stay, alone.")
+    tied = _tensor(answer(torch.full((4,), 0.25), 0.5), "top_p_filter")
+    if int((tied > 0).sum()) != 2:
+        raise _Hint("Four tokens of 0.25 and p = 0.5: two hold exactly p, so two are enough, "
+                    "even though the others are as probable.")
+    if not _close(_tensor(answer(shares.clone(), 1.0), "top_p_filter"), shares):
+        raise _Hint("With p = 1 every token stays.")
+    return "It keeps few tokens where the model is sure, and many where it is not."
+
+
+def _tensor(value, name):
+    if not isinstance(value, torch.Tensor):
+        raise _Hint(f"{name} returns a tensor; yours is a {type(value).__name__}.")
+    return value

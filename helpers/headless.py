@@ -1,6 +1,7 @@
 """Run notebooks from top to bottom without a browser, time them, and store their outputs."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def tidied(notebook):
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = merged_streams(cell.outputs)
+            cell.outputs = [short(output) for output in merged_streams(cell.outputs)]
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
     }
@@ -133,6 +134,25 @@ def merged_streams(outputs):
         else:
             merged.append(output)
     return merged
+
+
+def short(output):
+    """Return an output; a traceback keeps the cell and the error, not the libraries between.
+
+    Their lines name folders of this machine, and nobody reads them in a lesson.
+    """
+    if output.output_type == "error":
+        files = [
+            i for i, part in enumerate(output.traceback)
+            if re.sub(r"\x1b\[[\d;]*m", "", part).startswith("File ")
+        ]
+        if files:
+            calls = "call" if len(files) == 1 else "calls"
+            kept = [part for i, part in enumerate(output.traceback) if i not in files]
+            output.traceback = [
+                *kept[:-1], f"    ({len(files)} {calls} inside the libraries left out)\n", kept[-1]
+            ]
+    return output
 
 
 def save_timings(seconds, calibration):

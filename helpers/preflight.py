@@ -110,7 +110,7 @@ def _checkpoint(name, size):
     if checkpoints.at_hand(name, size):
         return Finding(subject, f"{entry.model_id}, at hand")
     if size == "small":
-        return Finding(subject, "missing", "Run: python -m pip install -r requirements.txt")
+        return Finding(subject, "missing", f"Run: {entry.remedy}")
     wanted = checkpoints.current_size() == "full"
     advice = f"Optional: a download of {entry.megabytes} MB, once, if you choose size='full'."
     return Finding(subject, f"{entry.model_id}, not downloaded", advice, needed=wanted)

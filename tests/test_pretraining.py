@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from helpers import curves, paths, pretraining, reviews, trainers
+from helpers import checkpoints, curves, paths, pretraining, reviews, trainers
 from helpers.errors import LearnerError
 
 TINY = pretraining.Recipe(vocab_size=400, width=32, inner=64, layers=1, heads=2, start="random",
@@ -231,3 +231,26 @@ def test_the_command_says_what_it_wants(capsys):
     with pytest.raises(SystemExit, match="2"):
         pretraining.main([])
     assert "--corpus" in capsys.readouterr().err
+
+
+def test_the_shipped_model_is_a_gpt2_and_its_card_says_what_was_measured():
+    folder = checkpoints.find("gpt2", "small").path
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    figures = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+    assert type(model) is transformers.GPT2LMHeadModel
+    assert model.dtype == torch.float32
+    assert model.num_parameters() == figures["parameters"]
+    assert tokenizer.pad_token is None
+    assert tokenizer.eos_token == pretraining.END
+    assert (folder / "README.md").read_text(encoding="utf-8") == pretraining.card(figures)
+    assert figures["bits_per_byte"] < 0.8 * figures["gzip_bits_per_byte"]
+    assert figures["bits_per_byte"] < 0.8 * figures["bigram_bits_per_byte"]
+
+
+def test_the_shipped_model_writes_the_samples_on_its_card():
+    folder = checkpoints.find("gpt2", "small").path
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    figures = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+    assert pretraining.samples(model, tokenizer) == figures["samples"]
