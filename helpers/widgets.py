@@ -1,7 +1,7 @@
 """Things to play with: type, choose, and see what tokenizer and model make of it.
 
-Each function returns an ipywidget. Without a kernel (on GitHub, in exported HTML) it shows its
-last state.
+Each function returns an ipywidget. Without a kernel it shows its last state: as a widget where
+the page brings the scripts for one (exported HTML), as plain HTML where it does not (GitHub).
 """
 
 import html
@@ -17,6 +17,25 @@ _SPECIAL, _UNKNOWN, _INK = "#E3E5E8", "#F3C6C6", "#24292F"
 _WIDE = ipywidgets.Layout(width="98%")
 
 
+class Playable(ipywidgets.VBox):
+    """A column of controls and views that is stored with a still picture of itself in HTML."""
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/html": still_html(self)}
+
+
+def still_html(widget):
+    """Return HTML of what a widget shows now: of a control its value, of a box all in it."""
+    if isinstance(widget, ipywidgets.Box):
+        return "".join(map(still_html, widget.children))
+    if isinstance(widget, ipywidgets.HTML):
+        return f"<div>{widget.value}</div>"
+    if not hasattr(widget, "value"):  # a button, an empty place for pictures
+        return ""
+    return f"<div>{widget.description}: <b>{html.escape(str(widget.value))}</b></div>"
+
+
 def token_explorer(tokenizer, text):
     """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
     field = ipywidgets.Text(value=text, description="Text", layout=_WIDE)
@@ -26,7 +45,7 @@ def token_explorer(tokenizer, text):
         view.value = tokens_html(tokenizer, change["new"])
 
     field.observe(update, names="value")
-    return ipywidgets.VBox([field, view])
+    return Playable([field, view])
 
 
 def tokens_html(tokenizer, text):
@@ -77,7 +96,7 @@ def attention_explorer(model, tokenizer, text, layer=1, head=1):
     for control in (field, layers, heads):
         control.observe(update, names="value")
     update()
-    return ipywidgets.VBox([field, ipywidgets.HBox([layers, heads]), view])
+    return Playable([field, ipywidgets.HBox([layers, heads]), view])
 
 
 @torch.inference_mode()
@@ -134,7 +153,7 @@ def classifier(predict, text):
 
     field.observe(update, names="value")
     update()
-    return ipywidgets.VBox([field, view])
+    return Playable([field, view])
 
 
 def probability_html(positive):
@@ -196,7 +215,7 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
     update()
     write()
     row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-    return ipywidgets.VBox([
+    return Playable([
         field, ipywidgets.HBox([temperature, top_k, top_p], layout=row),
         ipywidgets.HBox([greedy, seed, button], layout=row), bars, text,
     ])
@@ -256,4 +275,4 @@ def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
 
     button.on_click(train)
     row = ipywidgets.HBox([rate, passes], layout=ipywidgets.Layout(flex_flow="row wrap"))
-    return ipywidgets.VBox([row, ipywidgets.HBox([size, button]), said, view])
+    return Playable([row, ipywidgets.HBox([size, button]), said, view])

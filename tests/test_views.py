@@ -106,6 +106,15 @@ def test_typing_changes_the_pieces(tokenizer):
     assert "2 tokens, 0 words" in view.value
 
 
+def test_a_page_that_draws_no_widgets_shows_the_last_state_instead(tokenizer):
+    explorer = widgets.token_explorer(tokenizer, "plain")
+    explorer.children[0].value = "<b> unputdownable"
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "##down" in bundle["text/html"]
+    assert "Text: <b>&lt;b&gt; unputdownable</b>" in bundle["text/html"]
+
+
 def test_the_sliders_change_layer_and_head(checkpoint, tokenizer):
     model = AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
     explorer = widgets.attention_explorer(model, tokenizer, "Cold food, lovely staff.")
