@@ -6,14 +6,12 @@ session with the environment variable CHECKPOINT_SIZE.
 """
 
 import difflib
-import functools
-import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import paths
+from helpers import hub, hub_cache, paths
 from helpers.errors import LearnerError
 
 SIZE_VARIABLE = "CHECKPOINT_SIZE"
@@ -151,10 +149,11 @@ def find(name="bert", size=None):
 
     `size` is "small" or "full"; without it, the environment variable CHECKPOINT_SIZE decides,
     and without that it is "small". Bundled weights are checked against their SHA-256 first;
-    a full-size model is downloaded if it is not in the Hub's cache yet.
+    a full-size model is downloaded if it is not in the Hub's cache yet, and its files are checked
+    against what the Hub announced.
 
     Raises LearnerError for an unknown name or size, for damaged weights, and where a download
-    is needed and the Hub cannot be reached.
+    is needed and fails.
     """
     from transformers.utils import logging
 
@@ -169,7 +168,7 @@ def at_hand(name, size):
     """Say whether `find(name, size)` would succeed without a network. Downloads nothing."""
     entry, size = _look_up(name, size)
     if isinstance(entry, _OnHub):
-        return _cached_folder(entry) is not None
+        return hub_cache.folder(entry) is not None
     folder = entry.path()
     return folder is not None and (folder / "model.safetensors").is_file()
 
@@ -213,52 +212,14 @@ def _damage(weights, entry):
     """Say what is wrong with a weight file, or return None."""
     if not weights.is_file():
         return "the file is missing"
-    status = weights.stat()
-    if status.st_size != entry.size_bytes:
-        return f"{status.st_size:,} bytes instead of {entry.size_bytes:,}"
-    if _sha256(weights, status.st_mtime_ns) != entry.sha256:
+    size = weights.stat().st_size
+    if size != entry.size_bytes:
+        return f"{size:,} bytes instead of {entry.size_bytes:,}"
+    if hub_cache.checksum(weights) != entry.sha256:
         return "its SHA-256 is not the known one"
     return None
 
 
-@functools.lru_cache
-def _sha256(path, modified):  # `modified` makes a changed file a new question
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _from_hub(name, size, entry):
-    folder = _cached_folder(entry)
-    if folder is not None:
-        return Checkpoint(name, size, folder, "cache", entry.model_id, entry.revision)
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = snapshot_download(
-            entry.model_id, revision=entry.revision, allow_patterns=list(entry.files)
-        )
-    # The Hub's client raises errors of three libraries (its own, httpx, the file system).
-    except Exception as error:
-        raise LearnerError(
-            f"{entry.model_id} is not in the cache and could not be downloaded "
-            f"({entry.megabytes} MB): {_first_line(error)} Try again with a network, or use the "
-            f"checkpoint that needs none: size='small' (or unset {SIZE_VARIABLE})."
-        ) from error
-    return Checkpoint(name, size, Path(folder), "Hub", entry.model_id, entry.revision)
-
-
-def _cached_folder(entry):
-    """Return the cached snapshot's folder if every file is in it, else None."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = [
-        try_to_load_from_cache(entry.model_id, file, revision=entry.revision)
-        for file in entry.files
-    ]
-    complete = all(isinstance(path, str) for path in found)
-    return Path(found[0]).parent if complete else None
-
-
-def _first_line(error):
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return line if line.endswith(".") else f"{line}."
+    folder, source = hub.ready(entry)
+    return Checkpoint(name, size, folder, source, entry.model_id, entry.revision)

@@ -11,9 +11,9 @@ from helpers import checkpoints, headless, paths, preflight, requirements
 
 # From the bottom up: a module may import those above its line, never those below.
 LAYERS = [
-    "errors", "paths", "requirements", "measure", "checkpoints", "reviews", "batching", "curves",
-    "training", "plots", "trainers", "from_bert", "generation", "pretraining", "widgets",
-    "exercises", "preflight", "headless", "__main__",
+    "errors", "paths", "requirements", "measure", "fetching", "hub_cache", "hub",
+    "checkpoints", "reviews", "batching", "curves", "training", "plots", "trainers", "from_bert",
+    "generation", "pretraining", "widgets", "exercises", "preflight", "headless", "__main__",
 ]
 
 
