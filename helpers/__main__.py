@@ -3,6 +3,7 @@
 python -m helpers lab     install and open JupyterLab on the notebooks
 python -m helpers run     install and run every notebook from top to bottom, without a browser
 python -m helpers test    install and run all tests
+python -m helpers stamp   write the repository's address into everything that names it
 
 Only the standard library is imported until the requirements are in place, so that each of them
 works in an empty virtual environment.
@@ -13,7 +14,8 @@ import os
 import subprocess
 import sys
 
-from helpers import paths, requirements
+from helpers import paths, requirements, stamping
+from helpers.errors import LearnerError
 
 
 def main(arguments=None):
@@ -30,11 +32,21 @@ def main(arguments=None):
         "--save", action="store_true", help="store the new outputs in the notebooks"
     )
     commands.add_parser("test", help="run all tests; more arguments are passed on to pytest")
+    address = commands.add_parser("stamp", help="write the repository's address everywhere")
+    address.add_argument("--repository", metavar="URL", help="of your fork, for example")
+    address.add_argument("--branch", metavar="NAME", help="the branch that learners get")
+    address.add_argument("--hub", metavar="URL", help="a JupyterHub that has nbgitpuller")
     options, for_pytest = parser.parse_known_args(arguments)
     if for_pytest and options.command != "test":
         parser.error(f"unknown arguments: {' '.join(for_pytest)}")
 
-    status = install()
+    try:
+        if options.command == "stamp":
+            return stamp(options.repository, options.branch, options.hub)
+        status = install()
+    except LearnerError as error:
+        print(error, file=sys.stderr)
+        return 2
     if status:
         return status
     if options.command == "lab":
@@ -46,14 +58,39 @@ def main(arguments=None):
     return call("pytest", *for_pytest)
 
 
+def stamp(repository=None, branch=None, hub=None):
+    """Stamp an address, what is not given being as pyproject.toml has it; returns 0.
+
+    Raises LearnerError for what is no address or no branch.
+    """
+    now = stamping.address()
+    address = stamping.checked(
+        now.repository if repository is None else repository,
+        now.branch if branch is None else branch,
+        now.hub if hub is None else hub,
+    )
+    changed = stamping.stamp(address)
+    for path in changed:
+        print(path.relative_to(paths.ROOT).as_posix())
+    print(f"{len(changed)} files changed: {address.repository}, branch {address.branch}.")
+    if not address.on_github:
+        print("No badges: Colab and Binder open repositories on GitHub. The cell for Colab works.")
+    return 0
+
+
 def install():
     """Install requirements.txt unless all of it is there already; returns pip's exit status.
 
-    Looking first means that a second start needs no network.
+    Looking first means that a second start needs no network. With the environment variable
+    VERSIONS set to `installed`, the versions that are there are used, and nothing is installed.
     """
     missing = requirements.missing()
     if not missing:
         return 0
+    if requirements.as_installed():
+        print(f"Not there, or too old: {', '.join(missing)}. Nothing was installed, because "
+              f"{requirements.VERSIONS_VARIABLE} is set.", file=sys.stderr)
+        return 1
     print(f"Installing {len(missing)} packages: {', '.join(missing)}", flush=True)
     status = call("pip", "install", "-r", "requirements.txt")
     if status:

@@ -79,6 +79,14 @@ class LengthGroupedBatches(Sampler):
         self.seed = seed
         self.generator = torch.Generator().manual_seed(seed)
 
+    @property
+    def sampler(self):
+        """These batches: the name under which accelerate looks for who wants to know the epoch.
+
+        It finds `set_epoch` under it also where a resumed run skips the batches that it has had.
+        """
+        return self
+
     def set_epoch(self, epoch):
         """Go to the start of an epoch, counted from 0, as a resumed run has to."""
         self.generator.manual_seed(self.seed)

@@ -40,17 +40,18 @@ def report(calibrate=True):
 
     Returns True if everything that the notebooks need is there.
     """
-    pinned = requirements.pinned()
+    pinned, lowest = requirements.pinned(), requirements.lowest()
+    packages = lowest | pinned  # numpy is needed and has its pin among the constraints
     findings = [
         _python(),
-        *(_package(name, version) for name, version in pinned.items()),
+        *(_package(name, pinned.get(name), lowest) for name in packages),
         _device(),
         _memory(),
         _disk(),
         *(_checkpoint(name, size) for name, size in checkpoints.CATALOGUE),
     ]
     shown = [
-        f for f in findings if f.advice or f.subject in SHOWN or f.subject not in pinned
+        f for f in findings if f.advice or f.subject in SHOWN or f.subject not in packages
     ]
     for finding in shown:
         print(finding)
@@ -68,11 +69,17 @@ def _python():
     return Finding("Python", f"{version} on {platform.system()}")
 
 
-def _package(name, pinned):
+def _package(name, pinned, lowest):
+    """Look at one package; what no notebook imports (JupyterLab, the tests' tools) is optional."""
     installed = requirements.installed(name)
     if installed is None:
-        return Finding(name, "not installed", "Run: python -m pip install -r requirements.txt")
-    if installed != pinned:
+        advice = "Run: python -m pip install -r requirements.txt"
+        return Finding(name, "not installed", advice, needed=name in lowest)
+    if requirements.too_old(installed, lowest.get(name)):
+        command = f'python -m pip install "{name}>={lowest[name]}"'
+        advice = f"Below {lowest[name]}, the lowest supported. Run: {command}"
+        return Finding(name, installed, advice)
+    if pinned and installed != pinned:
         advice = f"Tested with {pinned}; results may differ in the last digits."
         return Finding(name, installed, advice, needed=False)
     return Finding(name, installed)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import stamping
+
 IGNORED, RAISES = "nbval-ignore-output", "raises-exception"
-TAGS = {IGNORED, RAISES, "loop"}
+COLAB = stamping.TAG  # the first code cell, which is no part of the lesson
+TAGS = {IGNORED, RAISES, COLAB, "loop"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|Users|usr|opt|work|content)/|[A-Z]:\\\\|"
@@ -22,9 +25,10 @@ def problems(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         *_frame(path, notebook),
+        *_stamp(path, code),
         *_links(path, notebook),
         *_execution(code),
-        *_comparison(code),
+        *_comparison([cell for cell in code if COLAB not in tags(cell)]),
         *_size(notebook, code),
         *_paths(notebook),
         *_pictures(code),
@@ -80,9 +84,19 @@ def _links(path, notebook):
                 yield f"a link leads nowhere: {target}"
 
 
+def _stamp(path, code):
+    if [COLAB in tags(cell) for cell in code] != [True] + [False] * (len(code) - 1):
+        yield "its first code cell, and only that, is not the one for Colab"
+    text = path.read_text(encoding="utf-8")
+    if stamping.stamped_notebook(text, path.name, stamping.address()) != text:
+        yield "it is not stamped with the address in pyproject.toml: run python -m helpers stamp"
+
+
 def _execution(code):
     counts = [cell.execution_count for cell in code]
-    if counts != list(range(1, len(code) + 1)):
+    if code and COLAB in tags(code[0]) and counts[0] is None:  # stamped since the last run
+        counts = counts[1:]
+    if counts != list(range(1, len(counts) + 1)):
         yield f"its cells were not run in order from a fresh kernel: {counts}"
     for i, cell in enumerate(code, 1):
         failed = any(output.output_type == "error" for output in cell.outputs)
@@ -118,12 +132,14 @@ def _comparison(code):
 
 def _size(notebook, code):
     lengths = [len(cell.source.splitlines()) for cell in code]
-    if statistics.median(lengths) > 6:
-        yield f"its code cells have a median of {statistics.median(lengths)} lines; aim at 6"
+    median = statistics.median(lengths[1:])  # without the cell for Colab
+    if median > 6:
+        yield f"its code cells have a median of {median} lines; aim at 6"
     for i, length in enumerate(lengths, 1):
         if length > 24:
             yield f"cell {i} has {length} lines; cut it up"
-    if not 15 <= len(notebook.cells) <= 75:
+    # One of them is the cell for Colab.
+    if not 16 <= len(notebook.cells) <= 76:
         yield f"it has {len(notebook.cells)} cells"
 
 

