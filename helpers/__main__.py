@@ -4,9 +4,10 @@ python -m helpers lab     install and open JupyterLab on the notebooks
 python -m helpers run     install and run every notebook from top to bottom, without a browser
 python -m helpers test    install and run all tests
 python -m helpers stamp   write the repository's address into everything that names it
+python -m helpers pack    put all that a class without a network needs into a folder
 
 Only the standard library is imported until the requirements are in place, so that each of them
-works in an empty virtual environment.
+works in an empty virtual environment. `pack` installs nothing.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 
-from helpers import paths, requirements, stamping
+from helpers import paths, requirements, stamping, wheels, workshop
 from helpers.errors import LearnerError
 
 
@@ -36,6 +37,15 @@ def main(arguments=None):
     address.add_argument("--repository", metavar="URL", help="of your fork, for example")
     address.add_argument("--branch", metavar="NAME", help="the branch that learners get")
     address.add_argument("--hub", metavar="URL", help="a JupyterHub that has nbgitpuller")
+    pack = commands.add_parser(
+        "pack", help="pack wheels, notebooks and checkpoints for machines without a network"
+    )
+    pack.add_argument("folder", help="where to, such as a USB stick; new, empty or an older pack")
+    pack.add_argument("--platform", nargs="+", default=[], metavar="NAME",
+                      help=f"{', '.join(wheels.PLATFORMS)} (default: like this machine)")
+    pack.add_argument("--python", nargs="+", default=[], metavar="VERSION",
+                      help=f"{', '.join(wheels.PYTHONS)} (default: like this one)")
+    pack.add_argument("--gpu", action="store_true", help="PyTorch for NVIDIA cards, on Linux")
     options, for_pytest = parser.parse_known_args(arguments)
     if for_pytest and options.command != "test":
         parser.error(f"unknown arguments: {' '.join(for_pytest)}")
@@ -43,6 +53,10 @@ def main(arguments=None):
     try:
         if options.command == "stamp":
             return stamp(options.repository, options.branch, options.hub)
+        if options.command == "pack":
+            return workshop.pack(
+                options.folder, options.platform, options.python, gpu=options.gpu
+            )
         status = install()
     except LearnerError as error:
         print(error, file=sys.stderr)

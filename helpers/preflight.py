@@ -1,126 +1,43 @@
 """Is this machine ready, what will run on it, and how long will it take?
 
 In a notebook: `preflight.report()`. In a terminal: `python -m helpers.preflight`, with exit
-status 1 if something that the notebooks need is missing.
+status 0 if everything that the notebooks need is there, else 1. With `--json` it prints the same
+for a program, such as one that collects the answers of a class.
 """
 
+import argparse
 import json
-import os
-import platform
-import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict
 
-from helpers import checkpoints, paths, requirements
-
-MIN_PYTHON = (3, 11)
-MEMORY_GB = 2.0  # the notebooks peak below this
-DISK_GB = 1.0  # saved models and caches of the small size
-SHOWN = ("torch", "transformers", "datasets", "accelerate", "matplotlib", "ipywidgets")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: what it is, what was found, and what to do if it is not all right."""
-
-    subject: str
-    found: str
-    advice: str = ""
-    needed: bool = True
-
-    def __str__(self):
-        mark = "ok " if not self.advice else ("NO " if self.needed else "-  ")
-        advice = f"\n    {self.advice}" if self.advice else ""
-        return f"{mark} {self.subject:<22}{self.found}{advice}"
+from helpers import findings, paths
 
 
 def report(calibrate=True):
-    """Print what was found, what is missing, and the minutes that each notebook will take.
+    """Print what was found, what is missing, and the seconds that each notebook will take.
 
     Returns True if everything that the notebooks need is there.
     """
-    pinned, lowest = requirements.pinned(), requirements.lowest()
-    packages = lowest | pinned  # numpy is needed and has its pin among the constraints
-    findings = [
-        _python(),
-        *(_package(name, pinned.get(name), lowest) for name in packages),
-        _device(),
-        _memory(),
-        _disk(),
-        *(_checkpoint(name, size) for name, size in checkpoints.CATALOGUE),
-    ]
-    shown = [
-        f for f in findings if f.advice or f.subject in SHOWN or f.subject not in packages
-    ]
-    for finding in shown:
+    found = findings.look()
+    for finding in found:
         print(finding)
-    ready = not any(finding.advice and finding.needed for finding in findings)
+    ready = not any(finding.missing for finding in found)
     if ready and calibrate:
         print(_predicted_times())
     print("Ready." if ready else "Not ready: see the lines marked NO.")
     return ready
 
 
-def _python():
-    version = platform.python_version()
-    if sys.version_info < MIN_PYTHON:
-        return Finding("Python", version, "Install Python 3.11 or newer.")
-    return Finding("Python", f"{version} on {platform.system()}")
-
-
-def _package(name, pinned, lowest):
-    """Look at one package; what no notebook imports (JupyterLab, the tests' tools) is optional."""
-    installed = requirements.installed(name)
-    if installed is None:
-        advice = "Run: python -m pip install -r requirements.txt"
-        return Finding(name, "not installed", advice, needed=name in lowest)
-    if requirements.too_old(installed, lowest.get(name)):
-        command = f'python -m pip install "{name}>={lowest[name]}"'
-        advice = f"Below {lowest[name]}, the lowest supported. Run: {command}"
-        return Finding(name, installed, advice)
-    if pinned and installed != pinned:
-        advice = f"Tested with {pinned}; results may differ in the last digits."
-        return Finding(name, installed, advice, needed=False)
-    return Finding(name, installed)
-
-
-def _device():
-    try:
-        import torch
-    except ImportError:
-        return Finding("device", "unknown", "torch is missing.")
-    if torch.cuda.is_available():
-        return Finding("device", f"GPU: {torch.cuda.get_device_name(0)}")
-    if torch.backends.mps.is_available():
-        return Finding("device", f"CPU, {torch.get_num_threads()} threads (an Apple GPU is there)")
-    return Finding("device", f"CPU, {torch.get_num_threads()} threads")
-
-
-def _memory():
-    import psutil
-
-    free = psutil.virtual_memory().available / 2**30
-    advice = "" if free >= MEMORY_GB else f"A notebook needs {MEMORY_GB:.0f} GB: close something."
-    return Finding("free memory", f"{free:.1f} GB", advice)
-
-
-def _disk():
-    free = shutil.disk_usage(paths.ROOT).free / 2**30
-    advice = "" if free >= DISK_GB else f"Saving models needs {DISK_GB:.0f} GB: free some space."
-    return Finding("free disk", f"{free:.1f} GB", advice)
-
-
-def _checkpoint(name, size):
-    subject = f"{name}, {size}"
-    entry = checkpoints.CATALOGUE[name, size]
-    if checkpoints.at_hand(name, size):
-        return Finding(subject, f"{entry.model_id}, at hand")
-    if size == "small":
-        return Finding(subject, "missing", f"Run: {entry.remedy}")
-    wanted = checkpoints.current_size() == "full"
-    advice = f"Optional: a download of {entry.megabytes} MB, once, if you choose size='full'."
-    return Finding(subject, f"{entry.model_id}, not downloaded", advice, needed=wanted)
+def as_json(calibrate=True):
+    """Return what `report` prints as a dictionary: `ready`, `findings`, `seconds`."""
+    found = findings.look()
+    ready = not any(finding.missing for finding in found)
+    return {
+        "ready": ready,
+        "findings": [asdict(f) | {"missing": f.missing} for f in found],
+        "seconds": predicted_seconds() if ready and calibrate else {},
+    }
 
 
 def calibration(seconds=1.0):
@@ -159,6 +76,17 @@ def _predicted_times():
     return "\n".join(lines)
 
 
+def main(arguments=None):
+    """Print the report, or with `--json` the same for programs; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.preflight", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if not parser.parse_args(arguments).json:
+        return 0 if report() else 1
+    answer = as_json()
+    print(json.dumps(answer, indent=1))
+    return 0 if answer["ready"] else 1
+
+
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # looking must not download
-    sys.exit(0 if report() else 1)
+    sys.exit(main())

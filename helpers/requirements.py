@@ -19,10 +19,10 @@ PROJECT = "fine-tuning-bert-notebooks"
 VERSIONS_VARIABLE = "VERSIONS"
 
 
-def pinned():
-    """Return the packages that requirements.txt pins: a dictionary from name to version."""
+def pinned(file=None):
+    """Return the packages that a file (requirements.txt without one) pins: {name: version}."""
     pins = {}
-    for line in FILE.read_text(encoding="utf-8").splitlines():
+    for line in (file or FILE).read_text(encoding="utf-8").splitlines():
         name, separator, version = line.partition("==")
         if separator and not line.startswith("#"):
             pins[name.strip()] = version.strip()

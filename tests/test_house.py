@@ -7,14 +7,14 @@ import sys
 import pytest
 
 import helpers.__main__ as commands
-from helpers import checkpoints, headless, paths, preflight, requirements
+from helpers import headless, paths, preflight, requirements
 
 # From the bottom up: a module may import those above its line, never those below.
 LAYERS = [
-    "errors", "paths", "requirements", "colab", "stamping", "measure", "fetching", "hub_cache",
-    "hub", "checkpoints", "reviews", "batching", "curves", "training", "plots", "trainers",
-    "from_bert", "generation", "pretraining", "widgets", "exercises", "preflight", "headless",
-    "__main__",
+    "errors", "workshop_install", "paths", "requirements", "colab", "stamping", "wheels",
+    "measure", "fetching", "hub_cache", "hub", "checkpoints", "reviews", "batching", "curves",
+    "training", "plots", "trainers", "from_bert", "generation", "pretraining", "widgets",
+    "exercises", "findings", "preflight", "headless", "workshop", "__main__",
 ]
 
 
@@ -128,67 +128,6 @@ def test_outputs_of_the_full_size_are_not_stored(monkeypatch, capsys):
     monkeypatch.setenv("CHECKPOINT_SIZE", "full")
     assert headless.run(["00"], save=True) == 2
     assert "unset CHECKPOINT_SIZE" in capsys.readouterr().err
-
-
-def test_preflight_finds_this_machine_ready(capsys):
-    assert preflight.report(calibrate=False)
-    printed = capsys.readouterr().out
-    assert "Ready." in printed
-    assert "all-MiniLM-L6-v2, at hand" in printed
-    assert "free memory" in printed
-
-
-@pytest.mark.parametrize(
-    ("change", "advice"),
-    [
-        (lambda m: m.setattr(preflight, "MIN_PYTHON", (9, 9)), "Install Python 3.11"),
-        (lambda m: m.setattr(preflight, "MEMORY_GB", 10**6), "close something"),
-        (lambda m: m.setattr(preflight, "DISK_GB", 10**6), "free some space"),
-        (
-            lambda m: m.setattr(requirements, "lowest", lambda: {"no-such-package": None}),
-            "pip install -r requirements.txt",
-        ),
-        (
-            lambda m: m.setattr(requirements, "lowest", lambda: {"numpy": "99.1"}),
-            'Below 99.1, the lowest supported. Run: python -m pip install "numpy>=99.1"',
-        ),
-        (lambda m: m.setattr(checkpoints, "at_hand", lambda *a: False), "bert, small"),
-    ],
-    ids=["python", "memory", "disk", "package", "old_package", "checkpoint"],
-)
-def test_preflight_says_what_to_do_about_what_is_missing(change, advice, monkeypatch, capsys):
-    change(monkeypatch)
-    assert not preflight.report(calibrate=False)
-    printed = capsys.readouterr().out
-    assert advice in printed
-    assert "Not ready" in printed
-
-
-def test_another_version_is_said_and_is_no_obstacle(monkeypatch, capsys):
-    monkeypatch.setattr(requirements, "pinned", lambda: {"pytest": "0.0.1"})
-    assert preflight.report(calibrate=False)
-    assert "Tested with 0.0.1" in capsys.readouterr().out
-
-
-def test_what_only_the_tests_need_is_no_obstacle(monkeypatch, capsys):
-    monkeypatch.setattr(requirements, "pinned", lambda: {"no-such-tool": "1.0"})
-    assert preflight.report(calibrate=False)
-    assert "no-such-tool" in capsys.readouterr().out
-
-
-def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / "timings.json").write_text(
-        '{"calibration": 20, "seconds": {"03_manual_training_loop": 60}}'
-    )
-    monkeypatch.setattr(paths, "DATA", tmp_path)
-    monkeypatch.setattr(preflight, "calibration", lambda: 10.0)
-    assert preflight.predicted_seconds() == {"03_manual_training_loop": 120}
-
-
-def test_every_notebook_has_its_time_recorded():
-    recorded = set(preflight.predicted_seconds())
-    assert recorded == {path.stem for path in headless.chosen()}
 
 
 def test_timings_of_another_speed_are_brought_to_one(monkeypatch, tmp_path):
