@@ -1,5 +1,6 @@
 """Preflight finds what is there, and says what to do about each thing that is not."""
 
+import io
 import json
 import os
 import platform
@@ -204,7 +205,8 @@ def test_the_hub_is_asked_for_where_something_has_to_be_downloaded(full, monkeyp
 def test_a_hub_that_never_answers_is_not_waited_for(full, monkeypatch):
     waiting = threading.Event()
     monkeypatch.setattr(findings, "HUB_SECONDS", 0.1)
-    monkeypatch.setattr(findings.urllib.request, "urlopen", lambda *a, **k: waiting.wait(30))
+    monkeypatch.setattr(findings.urllib.request, "urlopen",
+                        lambda *a, **k: waiting.wait(30) and io.BytesIO())
     assert "no answer in 0.1 s" in found("Hugging Face Hub").found
     waiting.set()
 

@@ -63,8 +63,8 @@ def test_the_notebooks_import_nothing_that_is_not_needed():
     provided = packages_distributions()
     files = [*(paths.ROOT / "notebooks").glob("[0-9]*.ipynb"),
              *(p for p in (paths.ROOT / "helpers").glob("*.py") if p.stem != "headless")]
-    # Brought along by transformers, and by any kernel.
-    brought = {"tqdm", "safetensors", "tokenizers", "huggingface-hub", "ipython"}
+    # Brought along by scikit-learn, by transformers, and by any kernel.
+    brought = {"scipy", "tqdm", "safetensors", "tokenizers", "huggingface-hub", "ipython"}
     imports = re.compile(r"^[\s\"]*(?:import|from) ([a-zA-Z_]\w*)", re.MULTILINE)
     for path in files:
         for module in imports.findall(path.read_text(encoding="utf-8")):
