@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 from urllib.parse import urlsplit
 
 CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's SHA-1 of a file, or its SHA-256
@@ -40,18 +41,14 @@ def main(job):
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # a full disk is said once it is full
     try:
-        from huggingface_hub import constants, hf_hub_download
+        from huggingface_hub import constants
 
         constants.DOWNLOAD_CHUNK_SIZE = CHUNK
         _listen()
         _say(ready=True)
+        announced = {file: _patiently(_announce, job, file) for file in job["files"]}
         for file in job["files"]:
-            _patiently(lambda file=file: _announce(job, file))
-        for file in job["files"]:
-            _patiently(lambda file=file: hf_hub_download(
-                job["model_id"], file, revision=job["revision"], cache_dir=job["cache"],
-                endpoint=job["endpoint"],
-            ))
+            _patiently(_fetch, job, file, announced[file])
     except KeyboardInterrupt:
         return 130
     # The Hub's client raises errors of three libraries (its own, httpx, the file system).
@@ -62,6 +59,7 @@ def main(job):
 
 
 def _announce(job, file):
+    """Ask the Hub for a file's checksum and size; pass them on and return them."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     host, endpoint = urlsplit(job["endpoint"]).netloc, job["endpoint"]
@@ -78,13 +76,25 @@ def _announce(job, file):
             "Hub itself (unset HF_ENDPOINT) or a complete mirror."
         )
     _say(file=file, etag=announced.etag, size=announced.size or 0)
+    return announced
 
 
-def _patiently(call):
+def _fetch(job, file, announced):
+    from huggingface_hub import hf_hub_download
+
+    blobs = Path(job["cache"], f"models--{job['model_id'].replace('/', '--')}", "blobs")
+    unfinished = blobs / f"{announced.etag}.incomplete"  # older clients go on from it, always
+    if unfinished.is_file() and unfinished.stat().st_size > (announced.size or 0):
+        unfinished.unlink()
+    hf_hub_download(job["model_id"], file, revision=job["revision"], cache_dir=job["cache"],
+                    endpoint=job["endpoint"])
+
+
+def _patiently(call, *arguments):
     """Call, and call again after an error that may pass."""
     for wait in (*WAITS, None):
         try:
-            return call()
+            return call(*arguments)
         except Exception as error:
             asked = _asked_to_wait(error)
             if wait is None or not _may_pass(error) or asked > MOST_WAIT:
@@ -180,7 +190,7 @@ def first_line(error):
 
 class _Notes(logging.Handler):
     def emit(self, record):
-        _say(note=first_line(record.getMessage()))
+        _say(note=re.sub(r"https?://([^/\s]+)\S*", r"\1", record.getMessage()).strip())
 
 
 def _listen():

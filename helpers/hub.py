@@ -83,7 +83,7 @@ def _download(entry, before):
                 most, moved = now, time.monotonic()
                 bar.update(min(most - start, bar.total or 0) - bar.n)
             if time.monotonic() - moved > patience:
-                last = f" (last: {textwrap.shorten(note, 100)})" if note else ""
+                last = f" (last: {textwrap.shorten(note, 120)})" if note else ""
                 raise _failure(entry, f"{before}nothing arrived for {patience:.0f} s{last}. Try "
                                "again, or on another network.")
         if process.wait() and not failure:
@@ -104,9 +104,11 @@ def _failure(entry, reason):
 def _process(job):
     """Yield the downloading process, a queue of what it says, and a file of its complaints."""
     # Over plain HTTP unless somebody asks for Xet: that is the way that the tests break and mend.
+    # And nothing about this machine is sent along.
+    chosen = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", **os.environ}
     places = [str(paths.ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {"HF_HUB_DISABLE_XET": "1", **os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-                   "PYTHONPATH": os.pathsep.join(filter(None, places)), "PYTHONUTF8": "1"}
+    environment = {**chosen, "PYTHONPATH": os.pathsep.join(filter(None, places)),
+                   "PYTHONUTF8": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     lines = queue.Queue()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         process = subprocess.Popen(

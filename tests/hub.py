@@ -241,6 +241,9 @@ class _Answer:
         """Send a file, or the range of it that was asked for, or what a fault makes of it."""
         size = path.stat().st_size
         first, last = self.range(size)
+        if first > last:
+            self.head(416, {"Content-Range": f"bytes */{size}"}, 0)
+            return
         length = last - first + 1
         headers = {"Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"} | headers
         partial = self.handler.headers.get("Range") and not self.meets("cut_without_ranges")
