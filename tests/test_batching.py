@@ -94,3 +94,19 @@ def test_a_tokenizer_without_pad_token_is_told_what_to_set(encoded, tokenizer):
 
 def test_each_text_keeps_its_label(encoded, data):
     assert encoded["labels"][:] == data["train"]["label"][:96]
+
+
+def test_a_run_resumed_within_its_second_epoch_gets_the_batches_of_that_epoch(encoded, tokenizer):
+    from accelerate import Accelerator, skip_first_batches
+
+    def rows(loader):
+        return [batch["input_ids"].tolist() for batch in loader]
+
+    whole = batching.loader(encoded, tokenizer, 16, train=True)
+    first, second = rows(whole), rows(whole)
+    assert first != second
+    # As the Trainer does it: a loader of accelerate's, the batches that were had skipped.
+    resumed = Accelerator(cpu=True).prepare(batching.loader(encoded, tokenizer, 16, train=True))
+    resumed = skip_first_batches(resumed, 2)
+    resumed.set_epoch(1)
+    assert rows(resumed) == second[2:]
