@@ -31,27 +31,29 @@ def run(names=(), *, save=False):
         print(f"Stored outputs are those of the small checkpoints: unset "
               f"{checkpoints.SIZE_VARIABLE}.", file=sys.stderr)
         return 2
-    before = preflight.calibration()
-    seconds, failed = {}, []
+    before = preflight.speeds()
+    seconds, alone, failed = {}, {}, []
     for path in notebooks:
         print(f"{path.stem:<28}", end="", flush=True)
         recorded = NOTEBOOKS / "runs" / path.with_suffix(".json").name
         recorded.unlink(missing_ok=True)
-        notebook, spent, peak, error = execute(path)
+        notebook, cost, error = watched(path)
         if save and error is None and promoted(recorded):
             print(" (new reference run) ", end="", flush=True)
-            notebook, spent, peak, error = execute(path)
-        print(f"{spent:6.1f} s   {peak / 2**30:.2f} GB", flush=True)
+            notebook, cost, error = watched(path)
+        print(f"{cost.seconds:6.1f} s   {cost.peak / 2**30:.2f} GB", flush=True)
         if error is not None:
             failed.append(path.stem)
             print(f"    stopped with {error}", file=sys.stderr)
             continue
-        seconds[path.stem] = round(spent, 1)
+        seconds[path.stem] = round(cost.seconds, 1)
+        alone[path.stem] = round(preflight.on_one_core(cost.seconds, cost.processor), 1)
         if save:
             nbformat.write(tidied(notebook), path)
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
     if save and seconds:
-        save_timings(seconds, (before + preflight.calibration()) / 2)
+        after = preflight.speeds()
+        save_timings(seconds, alone, {k: (before[k] + after[k]) / 2 for k in before})
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -83,6 +85,12 @@ def execute(path):
     Returns the executed notebook, seconds, peak memory of the kernel in bytes, and the error
     that stopped it or None.
     """
+    notebook, cost, error = watched(path)
+    return notebook, cost.seconds, cost.peak, error
+
+
+def watched(path):
+    """Run one notebook as `execute` does; returns it, what it cost (`Measured`), and the error."""
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(Path(path).parent)}}
     client = NotebookClient(
@@ -93,7 +101,7 @@ def execute(path):
     error = None
 
     async def watch_kernel(**_):
-        cost.pid, cost.peak = client.km.provisioner.pid, 0
+        cost.pid, cost.peak, cost.processor = client.km.provisioner.pid, 0, 0.0
 
     client.on_notebook_start = watch_kernel
     with Measured() as cost:
@@ -103,7 +111,7 @@ def execute(path):
             error = f"{stopped.ename}: {stopped.evalue}"
         except DeadKernelError:
             error = "a dead kernel; most often the memory was used up"
-    return notebook, cost.seconds, cost.peak, error
+    return notebook, cost, error
 
 
 def tidied(notebook):
@@ -155,15 +163,18 @@ def short(output):
     return output
 
 
-def save_timings(seconds, calibration):
-    """Add the seconds of these notebooks to the record, as if all ran at one speed."""
-    record = {"calibration": calibration, "seconds": {}}
+def save_timings(seconds, alone, speeds):
+    """Add the seconds of these notebooks to the record, as if all ran at these speeds.
+
+    `alone` are the seconds of each that keep one core busy, see `preflight.on_one_core`.
+    """
+    record = {"seconds": {}, "alone": {}}
     if TIMINGS.is_file():
-        older = json.loads(TIMINGS.read_text(encoding="utf-8"))
-        ratio = older["calibration"] / calibration
-        record["seconds"] = {n: round(s * ratio, 1) for n, s in older["seconds"].items()}
-    record["seconds"] |= seconds
-    record["calibration"] = round(calibration, 2)
+        record = preflight.rescaled(json.loads(TIMINGS.read_text(encoding="utf-8")), speeds)
+    for part, new in (("seconds", seconds), ("alone", alone)):
+        kept = {name: round(spent, 1) for name, spent in record[part].items()}
+        record[part] = kept | new
+    record["speeds"] = {name: round(speed, 2) for name, speed in speeds.items()}
     TIMINGS.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(TIMINGS) as fresh:
         fresh.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from helpers import findings, paths
 
@@ -40,34 +41,84 @@ def as_json(calibrate=True):
     }
 
 
-def calibration(seconds=1.0):
-    """Return how many training steps of a small encoder layer this machine does in a second."""
+def speeds():
+    """Measure this machine for a second; returns {"training": …, "python": …}, times a second.
+
+    `training` are steps of a small encoder layer, on the device that the notebooks train on;
+    `python` is compiling this module, which no second core speeds up, as little as importing.
+    """
+    source = Path(__file__).read_text(encoding="utf-8")
+    return {
+        "training": _times_a_second(_training_step(), 0.7),
+        "python": _times_a_second(lambda: compile(source, "preflight", "exec"), 0.3),
+    }
+
+
+def _training_step():
+    """Return a function that takes one training step of a small encoder layer."""
     import torch
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     generator = torch.Generator().manual_seed(0)
-    layer = torch.nn.TransformerEncoderLayer(384, 12, 1536, batch_first=True)
-    inputs = torch.randn(16, 24, 384, generator=generator)
+    layer = torch.nn.TransformerEncoderLayer(384, 12, 1536, batch_first=True).to(device)
+    inputs = torch.randn(16, 24, 384, generator=generator).to(device)
+
+    def step():
+        loss = layer(inputs).sum()
+        loss.backward()
+        loss.item()  # waits until a GPU is done
+
     for _ in range(3):
-        layer(inputs).sum().backward()
-    steps, start = 0, time.perf_counter()
+        step()
+    return step
+
+
+def _times_a_second(function, seconds):
+    times, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        layer(inputs).sum().backward()
-        steps += 1
-    return steps / (time.perf_counter() - start)
+        function()
+        times += 1
+    return times / (time.perf_counter() - start)
+
+
+def on_one_core(seconds, processor):
+    """Return for how many of a run's `seconds` only one core had work, as when it imports.
+
+    `processor` are the seconds that all threads together computed. With n threads, each second
+    in which all of them compute adds n.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    together = (processor - seconds) / (threads - 1) if threads > 1 else 0.0
+    return seconds - min(max(together, 0.0), seconds)
+
+
+def rescaled(record, here):
+    """Return the record of a run as if it had been made at the speeds `here`."""
+    training, python = (record["speeds"][kind] / here[kind] for kind in ("training", "python"))
+    alone = record["alone"]
+    return {
+        "seconds": {
+            name: alone[name] * python + (spent - alone[name]) * training
+            for name, spent in record["seconds"].items()
+        },
+        "alone": {name: spent * python for name, spent in alone.items()},
+    }
 
 
 def predicted_seconds():
     """Return the seconds that each notebook will take here: a dictionary from name to seconds.
 
-    Scales the times of the recorded run by the speed of this machine, measured now; empty if
-    there is no recorded run.
+    Scales the times of the recorded run by the speed of this machine, measured now: what one core
+    does by the speed of Python, what all cores or a GPU do by that of training. Empty if there is
+    no recorded run.
     """
     timings = paths.DATA / "reference" / "timings.json"
     if not timings.is_file():  # as before the notebooks have been stored for the first time
         return {}
-    recorded = json.loads(timings.read_text(encoding="utf-8"))
-    ratio = recorded["calibration"] / calibration()
-    return {name: round(entry * ratio) for name, entry in recorded["seconds"].items()}
+    record = json.loads(timings.read_text(encoding="utf-8"))
+    return {name: round(s) for name, s in rescaled(record, speeds())["seconds"].items()}
 
 
 def _predicted_times():

@@ -157,7 +157,7 @@ def _walk(requirements, pins, target, pool):
     parse, name_of = _library("requirements").Requirement, _library("utils").canonicalize_name
     specifier = _library("specifiers").SpecifierSet
     wheels = _sorted_wheels(target, pool)
-    environment, wanted, followed = target.environment(), {}, set()
+    wanted, followed = {}, set()
     queue = [parse(line) for line in requirements]
     while queue:
         requirement = queue.pop()
@@ -170,12 +170,24 @@ def _walk(requirements, pins, target, pool):
             if (wheel, extra) in followed:
                 continue
             followed.add((wheel, extra))
-            required = map(parse, metadata(wheel).get_all("Requires-Dist", ()))
-            queue += [r for r in required
-                      if not r.marker or r.marker.evaluate({**environment, "extra": extra})]
+            queue += _required(wheel, target, extra)
     chosen = {name: _best(wheels, name, wanted[name]) for name in wanted}
-    lacking = [f"{name}{wanted[name]}" for name in sorted(chosen) if not chosen[name]]
+    lacking = [_line(name, wanted[name]) for name in sorted(chosen) if not chosen[name]]
     return chosen, lacking
+
+
+def _line(name, specifier):
+    """Return a requirement as pip reads it: the exact version if there is one, else all of it."""
+    exact = [str(part) for part in specifier if part.operator == "==" and "*" not in part.version]
+    return f"{name}{exact[0] if exact else specifier}"
+
+
+def _required(wheel, target, extra=""):
+    """Return what a wheel requires on `target`, with one of its extras or none."""
+    environment = {**target.environment(), "extra": extra}
+    parse = _library("requirements").Requirement
+    required = map(parse, metadata(wheel).get_all("Requires-Dist", ()))
+    return [r for r in required if not r.marker or r.marker.evaluate(environment)]
 
 
 def _sorted_wheels(target, pool):
@@ -197,9 +209,8 @@ def _sorted_wheels(target, pool):
 
 def _serves(torch, target):
     """Say whether a wheel of torch is the build wanted: PyPI's for Linux brings CUDA along."""
-    required = metadata(torch).get_all("Requires-Dist", ())
-    for_gpu = any(line.startswith(("nvidia-", "cuda-")) for line in required)
-    return for_gpu == target.gpu
+    required = _required(torch, target)
+    return target.gpu == any(r.name.startswith(("nvidia-", "cuda-")) for r in required)
 
 
 def _best(wheels, name, specifier):

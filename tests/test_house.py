@@ -109,7 +109,7 @@ def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     nbformat.write(notebook, tmp_path / "42_broken.ipynb")
     monkeypatch.setattr(headless, "NOTEBOOKS", tmp_path)
-    monkeypatch.setattr(preflight, "calibration", lambda: 10.0)
+    monkeypatch.setattr(preflight, "speeds", lambda: {"training": 10.0, "python": 10.0})
     assert headless.run() == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
 
@@ -132,8 +132,9 @@ def test_outputs_of_the_full_size_are_not_stored(monkeypatch, capsys):
 
 def test_timings_of_another_speed_are_brought_to_one(monkeypatch, tmp_path):
     monkeypatch.setattr(headless, "TIMINGS", tmp_path / "timings.json")
-    headless.save_timings({"a": 30.0, "b": 10.0}, calibration=10.0)
-    headless.save_timings({"b": 4.0}, calibration=20.0)
+    slow, fast = {"training": 10.0, "python": 5.0}, {"training": 20.0, "python": 5.0}
+    headless.save_timings({"a": 30.0, "b": 10.0}, {"a": 10.0, "b": 1.0}, slow)
+    headless.save_timings({"b": 4.0}, {"b": 2.0}, fast)
     assert headless.json.loads((tmp_path / "timings.json").read_text()) == {
-        "calibration": 20.0, "seconds": {"a": 15.0, "b": 4.0},
+        "speeds": fast, "seconds": {"a": 20.0, "b": 4.0}, "alone": {"a": 10.0, "b": 2.0},
     }

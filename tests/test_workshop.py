@@ -158,19 +158,28 @@ def test_torch_for_linux_is_the_cpu_build_unless_a_gpu_is_meant(index, tmp_path,
     target = wheels.Target(wheels.PLATFORMS["linux-x86_64"], "3.12")
     tag = "cp312-cp312-manylinux_2_28_x86_64"
     tiny_index.wheel(index, "nvidia-x")
+    tiny_index.wheel(index, "later", requires=["torch>=0.5"])
     tiny_index.wheel(index, "torch", requires=["nvidia-x"], tag=tag)
     (tmp_path / "pool").mkdir()
     with pytest.raises(LearnerError, match=r"torch==1.0\+cpu.*was not found.*--gpu"):
-        wheels.collect(target, ["torch"], {"torch": "1.0"}, tmp_path / "pool")
+        wheels.collect(target, ["torch", "later"], {"torch": "1.0"}, tmp_path / "pool")
     assert not list((tmp_path / "pool").glob("nvidia*"))
     gpu = wheels.Target(target.platform, "3.12", gpu=True)
     assert set(wheels.collect(gpu, ["torch"], {"torch": "1.0"}, tmp_path / "pool")) == {
         "torch", "nvidia-x",
     }
     tiny_index.wheel(index, "torch", "1.0+cpu", tag=tag)
-    found = wheels.collect(target, ["torch"], {"torch": "1.0"}, tmp_path / "pool")
+    found = wheels.collect(target, ["torch", "later"], {"torch": "1.0"}, tmp_path / "pool")
     assert found["torch"].name.startswith("torch-1.0+cpu")
-    assert set(found) == {"torch"}
+    assert set(found) == {"torch", "later"}
+
+
+def test_torch_for_windows_is_taken_though_its_metadata_names_cuda_on_linux(index, tmp_path):
+    target = wheels.Target(wheels.PLATFORMS["windows-x86_64"], "3.12")
+    tiny_index.wheel(index, "torch", requires=["nvidia-x; platform_system == 'Linux'"],
+                     tag="cp312-cp312-win_amd64")
+    (tmp_path / "pool").mkdir()
+    assert set(wheels.collect(target, ["torch"], {"torch": "1.0"}, tmp_path / "pool")) == {"torch"}
 
 
 def test_every_wheel_that_does_not_exist_is_named(repository, tmp_path):
