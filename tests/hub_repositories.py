@@ -6,6 +6,7 @@ GPT-2's merges: a byte-level BPE of the same 50,257 tokens, built from the words
 vocabulary instead of being trained on the web.
 """
 
+import itertools
 import json
 import shutil
 
@@ -95,26 +96,40 @@ def _gpt2(folder):
 def byte_level_bpe(size):
     """Return `size` tokens and the merges between the 256 bytes and the end-of-text token.
 
-    Every word grows letter by letter, with and without a space (Ġ) before it, in the order of
-    BERT's vocabulary: rare words last.
+    Word by word in the order of BERT's vocabulary, common ones first, in each of four spellings
+    (with and without a space, Ġ, before it, and with a capital), the pieces that the merges so
+    far leave are joined from the left. So the common words are one token, as in the real one.
     """
     from tokenizers import pre_tokenizers
 
-    tokens = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens, ranks = sorted(pre_tokenizers.ByteLevel.alphabet()), {}
     assert len(tokens) == 256
-    known, merges = set(tokens), []
+    known = set(tokens)
     words = vocabulary().read_text(encoding="utf-8").split()
     words = [word for word in words if word.isascii() and word.isalpha()]
     for word in words:
-        for spelling in (f"Ġ{word}", word):
-            for end in range(1, len(spelling)):
+        for spelling in (f"Ġ{word}", word, f"Ġ{word.title()}", word.title()):
+            first, *rest = merged(list(spelling), ranks)
+            for piece in rest:
                 if len(tokens) == size - 1:
-                    return [*tokens, END_OF_TEXT], merges
-                if (longer := spelling[: end + 1]) not in known:
-                    known.add(longer)
-                    tokens.append(longer)
-                    merges.append((spelling[:end], spelling[end]))
+                    return [*tokens, END_OF_TEXT], list(ranks)
+                ranks[first, piece] = len(ranks)
+                first += piece
+                if first not in known:
+                    known.add(first)
+                    tokens.append(first)
     raise AssertionError(f"only {len(tokens)} tokens")
+
+
+def merged(pieces, ranks):
+    """Return what the merges, {pair: rank}, make of these pieces."""
+    while len(pieces) > 1:
+        pairs = list(itertools.pairwise(pieces))
+        best = min(range(len(pairs)), key=lambda i: ranks.get(pairs[i], len(ranks)))
+        if pairs[best] not in ranks:
+            break
+        pieces = [*pieces[:best], "".join(pairs[best]), *pieces[best + 2 :]]
+    return pieces
 
 
 def _weights(name, path, full):
