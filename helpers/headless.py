@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,10 @@ from helpers.measure import Measured
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 TIMINGS = paths.REFERENCE / "timings.json"
+# Together they import what most notebooks import.
+IMPORTS = """import transformers
+from helpers import batching, curves, plots, reviews, training, widgets
+transformers.AutoModelForSequenceClassification, transformers.AutoTokenizer"""
 
 
 def run(names=(), *, save=False):
@@ -32,28 +37,28 @@ def run(names=(), *, save=False):
               f"{checkpoints.SIZE_VARIABLE}.", file=sys.stderr)
         return 2
     before = preflight.speeds()
-    seconds, alone, failed = {}, {}, []
+    seconds, failed = {}, []
     for path in notebooks:
         print(f"{path.stem:<28}", end="", flush=True)
         recorded = NOTEBOOKS / "runs" / path.with_suffix(".json").name
         recorded.unlink(missing_ok=True)
-        notebook, cost, error = watched(path)
+        notebook, spent, peak, error = execute(path)
         if save and error is None and promoted(recorded):
             print(" (new reference run) ", end="", flush=True)
-            notebook, cost, error = watched(path)
-        print(f"{cost.seconds:6.1f} s   {cost.peak / 2**30:.2f} GB", flush=True)
+            notebook, spent, peak, error = execute(path)
+        print(f"{spent:6.1f} s   {peak / 2**30:.2f} GB", flush=True)
         if error is not None:
             failed.append(path.stem)
             print(f"    stopped with {error}", file=sys.stderr)
             continue
-        seconds[path.stem] = round(cost.seconds, 1)
-        alone[path.stem] = round(preflight.on_one_core(cost.seconds, cost.processor), 1)
+        seconds[path.stem] = round(spent, 1)
         if save:
             nbformat.write(tidied(notebook), path)
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
     if save and seconds:
         after = preflight.speeds()
-        save_timings(seconds, alone, {k: (before[k] + after[k]) / 2 for k in before})
+        speeds = {kind: (before[kind] + after[kind]) / 2 for kind in before}
+        save_timings(seconds, startup(), speeds)
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -85,12 +90,6 @@ def execute(path):
     Returns the executed notebook, seconds, peak memory of the kernel in bytes, and the error
     that stopped it or None.
     """
-    notebook, cost, error = watched(path)
-    return notebook, cost.seconds, cost.peak, error
-
-
-def watched(path):
-    """Run one notebook as `execute` does; returns it, what it cost (`Measured`), and the error."""
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(Path(path).parent)}}
     client = NotebookClient(
@@ -101,7 +100,7 @@ def watched(path):
     error = None
 
     async def watch_kernel(**_):
-        cost.pid, cost.peak, cost.processor = client.km.provisioner.pid, 0, 0.0
+        cost.pid, cost.peak = client.km.provisioner.pid, 0
 
     client.on_notebook_start = watch_kernel
     with Measured() as cost:
@@ -111,7 +110,7 @@ def watched(path):
             error = f"{stopped.ename}: {stopped.evalue}"
         except DeadKernelError:
             error = "a dead kernel; most often the memory was used up"
-    return notebook, cost, error
+    return notebook, cost.seconds, cost.peak, error
 
 
 def tidied(notebook):
@@ -163,18 +162,24 @@ def short(output):
     return output
 
 
-def save_timings(seconds, alone, speeds):
-    """Add the seconds of these notebooks to the record, as if all ran at these speeds.
+def startup():
+    """Return the seconds until a kernel has started and has imported what notebooks import."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(IMPORTS)])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "startup.ipynb"
+        nbformat.write(notebook, path)
+        return execute(path)[1]
 
-    `alone` are the seconds of each that keep one core busy, see `preflight.on_one_core`.
-    """
-    record = {"seconds": {}, "alone": {}}
+
+def save_timings(seconds, startup, speeds):
+    """Add the seconds of these notebooks to the record, as if all ran at these speeds."""
+    record = {"seconds": {}}
     if TIMINGS.is_file():
-        record = preflight.rescaled(json.loads(TIMINGS.read_text(encoding="utf-8")), speeds)
-    for part, new in (("seconds", seconds), ("alone", alone)):
-        kept = {name: round(spent, 1) for name, spent in record[part].items()}
-        record[part] = kept | new
-    record["speeds"] = {name: round(speed, 2) for name, speed in speeds.items()}
+        older = preflight.rescaled(json.loads(TIMINGS.read_text(encoding="utf-8")), speeds)
+        record["seconds"] = {name: round(spent, 1) for name, spent in older.items()}
+    record["seconds"] |= seconds
+    record["startup"] = round(startup, 1)
+    record["speeds"] = {kind: round(speed, 2) for kind, speed in speeds.items()}
     TIMINGS.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(TIMINGS) as fresh:
         fresh.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -11,15 +11,14 @@ class Measured:
     """Measures a block: `with Measured() as cost: …`, then `cost.seconds` and `cost.peak`.
 
     `peak` is the largest resident memory of the process in bytes, looked at every 50 ms while
-    the block runs, and `processor` the seconds that all its threads together have computed.
-    `pid` is another process to watch, and may be set inside the block, once that process is there.
+    the block runs. `pid` is another process to watch, and may be set inside the block, once that
+    process is there.
     """
 
     def __init__(self, pid=None):
         self.pid = pid
         self.seconds = 0.0
         self.peak = 0
-        self.processor = 0.0
 
     def __enter__(self):
         self._done = threading.Event()
@@ -36,8 +35,6 @@ class Measured:
     def _watch(self):
         while True:
             with contextlib.suppress(psutil.Error):  # the other process may just have stopped
-                process = psutil.Process(self.pid)
-                self.peak = max(self.peak, process.memory_info().rss)
-                self.processor = sum(process.cpu_times()[:2])  # user and system
+                self.peak = max(self.peak, psutil.Process(self.pid).memory_info().rss)
             if self._done.wait(0.05):
                 return

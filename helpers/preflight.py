@@ -10,9 +10,10 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from helpers import findings, paths
+
+PAGE = "def double(numbers):\n    return [2 * n for n in numbers if n > 0]\n" * 40
 
 
 def report(calibrate=True):
@@ -45,12 +46,11 @@ def speeds():
     """Measure this machine for a second; returns {"training": …, "python": …}, times a second.
 
     `training` are steps of a small encoder layer, on the device that the notebooks train on;
-    `python` is compiling this module, which no second core speeds up, as little as importing.
+    `python` is compiling a page of code, which a second core speeds up as little as importing.
     """
-    source = Path(__file__).read_text(encoding="utf-8")
     return {
         "training": _times_a_second(_training_step(), 0.7),
-        "python": _times_a_second(lambda: compile(source, "preflight", "exec"), 0.3),
+        "python": _times_a_second(lambda: compile(PAGE, "page", "exec"), 0.3),
     }
 
 
@@ -81,44 +81,31 @@ def _times_a_second(function, seconds):
     return times / (time.perf_counter() - start)
 
 
-def on_one_core(seconds, processor):
-    """Return for how many of a run's `seconds` only one core had work, as when it imports.
-
-    `processor` are the seconds that all threads together computed. With n threads, each second
-    in which all of them compute adds n.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    together = (processor - seconds) / (threads - 1) if threads > 1 else 0.0
-    return seconds - min(max(together, 0.0), seconds)
-
-
 def rescaled(record, here):
-    """Return the record of a run as if it had been made at the speeds `here`."""
-    training, python = (record["speeds"][kind] / here[kind] for kind in ("training", "python"))
-    alone = record["alone"]
-    return {
-        "seconds": {
-            name: alone[name] * python + (spent - alone[name]) * training
-            for name, spent in record["seconds"].items()
-        },
-        "alone": {name: spent * python for name, spent in alone.items()},
-    }
+    """Return the seconds of a recorded run, by notebook, as if it had been made at speeds `here`.
+
+    Starting up (importing, above all) goes with the speed of Python, the rest with that of
+    training: a GPU or sixteen cores shorten that alone.
+    """
+    ratio = {kind: record["speeds"][kind] / speed for kind, speed in here.items()}
+    seconds = {}
+    for name, spent in record["seconds"].items():
+        startup = min(record["startup"], spent)
+        seconds[name] = startup * ratio["python"] + (spent - startup) * ratio["training"]
+    return seconds
 
 
 def predicted_seconds():
     """Return the seconds that each notebook will take here: a dictionary from name to seconds.
 
-    Scales the times of the recorded run by the speed of this machine, measured now: what one core
-    does by the speed of Python, what all cores or a GPU do by that of training. Empty if there is
-    no recorded run.
+    Scales the times of the recorded run by the speeds of this machine, measured now; empty if
+    there is no recorded run.
     """
     timings = paths.DATA / "reference" / "timings.json"
     if not timings.is_file():  # as before the notebooks have been stored for the first time
         return {}
     record = json.loads(timings.read_text(encoding="utf-8"))
-    return {name: round(s) for name, s in rescaled(record, speeds())["seconds"].items()}
+    return {name: round(spent) for name, spent in rescaled(record, speeds()).items()}
 
 
 def _predicted_times():

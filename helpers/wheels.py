@@ -75,9 +75,9 @@ def _windows(megabytes):
 
 
 PLATFORMS = {
-    p.name: p for p in (_linux("x86_64", 700), _linux("aarch64", 700), _macos(600), _windows(600))
+    p.name: p for p in (_linux("x86_64", 560), _linux("aarch64", 560), _macos(480), _windows(500))
 }
-GPU_MEGABYTES = 3500  # more, for PyTorch's CUDA build and the libraries that it brings
+GPU_MEGABYTES = 2600  # more, for PyTorch's CUDA build and the libraries that it brings
 
 
 @dataclass(frozen=True)

@@ -221,24 +221,14 @@ def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference" / "timings.json").write_text(json.dumps({
         "speeds": {"training": 20, "python": 100},
-        "seconds": {"03_manual_training_loop": 60}, "alone": {"03_manual_training_loop": 10},
+        "startup": 10, "seconds": {"03_manual_training_loop": 60, "short": 4},
     }))
     monkeypatch.setattr(paths, "DATA", tmp_path)
     monkeypatch.setattr(preflight, "speeds", lambda: {"training": 10.0, "python": 100.0})
-    assert preflight.predicted_seconds() == {"03_manual_training_loop": 110}
+    assert preflight.predicted_seconds() == {"03_manual_training_loop": 110, "short": 4}
     # A GPU trains a hundred times faster and imports as slowly.
     monkeypatch.setattr(preflight, "speeds", lambda: {"training": 2000.0, "python": 50.0})
-    assert preflight.predicted_seconds() == {"03_manual_training_loop": 20}
-
-
-@pytest.mark.parametrize(
-    ("threads", "processor", "alone"),
-    [(2, 100.0, 20.0), (4, 180.0, 20.0), (2, 60.0, 60.0), (2, 40.0, 60.0),
-     (2, 500.0, 0.0), (1, 60.0, 60.0)],
-)
-def test_the_time_on_one_core_follows_from_processor_time(threads, processor, alone, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert preflight.on_one_core(60.0, processor) == pytest.approx(alone)
+    assert preflight.predicted_seconds() == {"03_manual_training_loop": 20, "short": 8}
 
 
 def test_the_speeds_take_a_second_and_a_slow_core_shows(monkeypatch):
