@@ -32,9 +32,9 @@ SHORTER = {  # what stands in a cell once, and what stands there instead
         'few = encoded["train"].select(range(200))': 'few = encoded["train"].select(range(16))',
     },
     "05": {
-        'train_dataset=encoded["train"].select(range(400))':
+        'train_dataset=encoded["train"].select(range(300))':
             'train_dataset=encoded["train"]',
-        'few, tested = data["train"].select(range(400))': 'few, tested = data["train"]',
+        'few, tested = data["train"].select(range(300))': 'few, tested = data["train"]',
     },
 }
 FIRST_CELL = """
