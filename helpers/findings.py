@@ -88,7 +88,7 @@ def python():
 def environment(absent):
     """Look whether packages can be installed into this Python; `absent` are those to come."""
     if sys.prefix != sys.base_prefix or os.environ.get("CONDA_PREFIX"):
-        return Finding("virtual environment", sys.prefix)
+        return Finding("virtual environment", "in use")
     managed = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
     if not (absent and managed):
         return Finding("virtual environment", "none, and none needed")
