@@ -2,7 +2,7 @@
 
 python -m helpers lab     install and open JupyterLab on the notebooks
 python -m helpers run     install and run every notebook from top to bottom, without a browser
-python -m helpers test    install and run all tests
+python -m helpers test    install and run the tests
 python -m helpers stamp   write the repository's address into everything that names it
 python -m helpers pack    put all that a class without a network needs into a folder
 
@@ -32,7 +32,7 @@ def main(arguments=None):
     run.add_argument(
         "--save", action="store_true", help="store the new outputs in the notebooks"
     )
-    commands.add_parser("test", help="run all tests; more arguments are passed on to pytest")
+    commands.add_parser("test", help="run the tests; more arguments are passed on to pytest")
     address = commands.add_parser("stamp", help="write the repository's address everywhere")
     address.add_argument("--repository", metavar="URL", help="of your fork, for example")
     address.add_argument("--branch", metavar="NAME", help="the branch that learners get")

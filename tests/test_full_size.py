@@ -84,6 +84,7 @@ def full_size(hub, cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 
 
+@pytest.mark.slow
 def test_the_weights_have_their_real_sizes(repositories):
     sizes = [
         (repository.folder / "model.safetensors").stat().st_size
@@ -107,6 +108,7 @@ def shortened(path):
     return notebook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", REVIEWS)
 def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cache, tmp_path):
     path = next(p for p in headless.chosen() if p.name.startswith(number))

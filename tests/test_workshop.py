@@ -536,6 +536,7 @@ def isolated(pack, *command, **options):
     )
 
 
+@pytest.mark.slow
 def test_the_real_pack_installs_without_a_network_and_trains(tmp_path, monkeypatch):
     if not shutil.which("unshare") or isolated(tmp_path, "true").returncode:
         pytest.skip("this system gives no network namespace (Linux: unshare -rnm)")
