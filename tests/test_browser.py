@@ -167,7 +167,7 @@ def test_an_exported_page_shows_pictures_and_the_widgets_last_state(
         image.scroll_into_view_if_needed()
         assert image.evaluate("image => image.naturalWidth") > 0
     shown = sum(WIDGET_VIEW in o.get("data", {}) for cell in code for o in cell.outputs)
-    widgets = page.locator(".jp-OutputArea .widget-vbox")
+    widgets = page.locator(".widget-subarea:has(.widget-box)")
     browser.wait_for(lambda: widgets.count() >= shown, 30, "the widgets of the page")
     for widget in widgets.all():
         assert widget.inner_text().strip()
