@@ -16,6 +16,8 @@ from test_faults import replaced
 
 from helpers import checkpoints, headless
 
+pytestmark = pytest.mark.slow
+
 REVIEWS = {  # how many of train, validation and test
     "01": (40, 16, 8), "02": (48, 8, 8), "03": (16, 8, 16), "04": (16, 8, 8), "05": (8, 4, 4),
 }
@@ -84,7 +86,6 @@ def full_size(hub, cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 
 
-@pytest.mark.slow
 def test_the_weights_have_their_real_sizes(repositories):
     sizes = [
         (repository.folder / "model.safetensors").stat().st_size
@@ -108,7 +109,6 @@ def shortened(path):
     return notebook
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", REVIEWS)
 def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cache, tmp_path):
     path = next(p for p in headless.chosen() if p.name.startswith(number))
