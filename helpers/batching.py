@@ -48,7 +48,7 @@ def loader(encoded, tokenizer, batch_size=16, *, train=False, seed=0):
     """
     from transformers import DataCollatorWithPadding
 
-    _check_batch_size(batch_size)
+    check_batch_size(batch_size)
     check_pad_token(tokenizer)
     if len(encoded) == 0:
         raise LearnerError("The data set has no rows, so there is nothing to put in a batch.")
@@ -73,7 +73,7 @@ class LengthGroupedBatches(Sampler):
     """
 
     def __init__(self, lengths, batch_size, seed=0):
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
@@ -126,7 +126,8 @@ def padding_share(batches):
     return 1 - real / total
 
 
-def _check_batch_size(batch_size):
+def check_batch_size(batch_size):
+    """Raise LearnerError for a batch size that is no whole number from 1 up."""
     if not isinstance(batch_size, int) or batch_size < 1:
         raise LearnerError(
             f"The batch size is {batch_size!r}. It has to be a whole number from 1 up; "

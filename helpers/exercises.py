@@ -591,6 +591,67 @@ def _top_p_filter(answer):
     return "It keeps few tokens where the model is sure, and many where it is not."
 
 
+@_exercise("10.1")
+def _share(answer):
+    """share(batch, process, processes) -> the rows of one of several processes."""
+    def shares(n, processes):
+        return [list(_given(answer(list(range(10, 10 + n)), p, processes)))
+                for p in range(processes)]
+
+    parts = shares(15, 2)
+    together = sorted(row for part in parts for row in part)
+    if parts[0] == parts[1]:
+        raise _Hint("Both processes get the same rows, so they would compute everything twice.")
+    if together != list(range(10, 25)):
+        raise _Hint(f"Of a batch of 15, two processes get {len(together)} rows together, "
+                    f"{len(set(together))} of them different. Each row is wanted once.")
+    sizes = [len(part) for part in shares(7, 4)]
+    if sorted(row for part in shares(7, 4) for row in part) != list(range(10, 17)):
+        raise _Hint("It works for two processes, but not for four.")
+    if max(sizes) - min(sizes) > 1:
+        raise _Hint(f"Of a batch of 7, four processes get {sizes} rows. One has at least two "
+                    "more than another, and all would wait for it.")
+    return "And since all draw the same batches, nobody has to tell the others who takes what."
+
+
+@_exercise("10.2")
+def _global_loss(answer):
+    """global_loss(means, rows) -> the mean loss of all rows."""
+    means, rows = [0.5, 0.8], [8, 7]
+    value = _number(_given(answer(means, rows)))
+    if math.isclose(value, 0.65):
+        raise _Hint("That is the mean of the means, as if both had as many rows.")
+    if math.isclose(value, 0.5 * 8 + 0.8 * 7):
+        raise _Hint("That is the sum over all rows. Divide by how many there are.")
+    if math.isclose(value, (0.5 * 7 + 0.8 * 8) / 15):
+        raise _Hint("The weights are the wrong way round: the first process has 8 rows.")
+    if not math.isclose(value, 9.6 / 15):
+        raise _Hint(f"For means {means} and rows {rows} it is 0.640; yours is {value:.3f}.")
+    if not math.isclose(_number(answer([1.0, 2.0, 4.0], [1, 1, 2])), 2.75):
+        raise _Hint("It works for two processes, but not for three.")
+    return "The gradients have to be weighted in the same way, or the longer share counts less."
+
+
+@_exercise("10.3")
+def _gpus_needed(answer):
+    """gpus_needed(parameters, gpu_bytes, kept_for_activations) -> number of GPUs."""
+    value = _number(_given(answer(1_558_000_000, 16e9, 0.25)))
+    if math.isclose(value, 16 * 1_558_000_000 / 12e9):
+        raise _Hint("There is no part of a GPU to be had: round up.")
+    if value == math.ceil(4 * 1_558_000_000 / 12e9):
+        raise _Hint("Those are the weights alone. Gradients and the optimizer's two means come "
+                    "on top: 16 bytes a parameter.")
+    if value == math.floor(16 * 1_558_000_000 / 12e9):
+        raise _Hint("Rounded down, the model does not quite fit: round up.")
+    if value == math.ceil(16 * 1_558_000_000 / (16e9 * 0.25)):
+        raise _Hint("The share that is kept for activations is what you cannot use.")
+    if value != 3:
+        raise _Hint(f"For GPT-2 XL on GPUs of 16 GB, a quarter kept, it is 3; yours is {value:g}.")
+    if _number(answer(110e6, 16e9, 0.5)) != 1:
+        raise _Hint("BERT-base needs 1.8 GB, so one GPU of 16 GB is enough.")
+    return "Three GPUs of 16 GB for GPT-2 XL, and one for anything called base."
+
+
 def _tensor(value, name):
     if not isinstance(value, torch.Tensor):
         raise _Hint(f"{name} returns a tensor; yours is a {type(value).__name__}.")

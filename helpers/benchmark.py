@@ -1,0 +1,279 @@
+"""Five ways to fine-tune the same BERT on the same reviews, timed against each other.
+
+python -m helpers.benchmark [--repeats 3] [--only fast loop] [--save]
+
+Each training runs in a process of its own, the recipes by turns. The clock stands still while
+the test reviews are predicted, eight times a training. SetFit takes part where it is installed.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+
+from helpers import batching, checkpoints, finetune, frozen, paths, reviews, speed, training
+from helpers.errors import LearnerError
+from helpers.measure import Measured
+
+FILE = paths.REFERENCE / "benchmark.json"
+GOAL = 0.90  # the accuracy to which the seconds are counted
+LOOKS = 8  # times that the test reviews are predicted during a training
+
+
+class Clock:
+    """Counts the seconds of a training, and looks at the test reviews while it stands still."""
+
+    def __init__(self, test, steps):
+        self.test, self.at = test, {round(steps * (k + 1) / LOOKS) for k in range(LOOKS)}
+        self.steps, self.seconds, self.looks = 0, 0.0, []
+        self.start = time.perf_counter()
+
+    def step(self, model):
+        """Count a step; look if it is time to."""
+        self.steps += 1
+        if self.steps in self.at:
+            self.look(model)
+
+    def look(self, model):
+        """Predict the test reviews with the clock stopped."""
+        self.seconds += time.perf_counter() - self.start
+        trains = model.training
+        result = training.evaluate(model, self.test)
+        model.train(trains)
+        self.looks.append((round(self.seconds, 3), result.correct, result.n))
+        self.start = time.perf_counter()
+
+
+def circulating(model, encoded, tokenizer, seed):
+    """Batches of two, every text padded to 128, AdamW as it comes: what tutorials print."""
+    import torch
+    from torch.utils.data import DataLoader
+    from transformers import DataCollatorWithPadding
+
+    padded = DataCollatorWithPadding(tokenizer, padding="max_length",
+                                     max_length=batching.MAX_TOKENS)
+    rows = DataLoader(encoded["train"], batch_size=2, shuffle=True, collate_fn=padded,
+                      generator=torch.Generator().manual_seed(seed))
+    clock = Clock(_test(encoded, tokenizer), 3 * len(rows))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
+    for _ in range(3):
+        model.train()
+        for batch in rows:
+            optimizer.zero_grad()
+            model(**batch).loss.backward()
+            optimizer.step()
+            clock.step(model)
+    return clock
+
+
+def trainer_defaults(model, encoded, tokenizer, seed):
+    """The Trainer with no argument but the seed; it pads each batch to its longest text."""
+    import tempfile
+
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    with tempfile.TemporaryDirectory() as folder:
+        args = TrainingArguments(folder, seed=seed, save_strategy="no", disable_tqdm=True)
+        steps = 3 * -(-len(encoded["train"]) // args.train_batch_size)
+        clock = Clock(_test(encoded, tokenizer), steps)
+
+        class Tick(TrainerCallback):
+            def on_step_end(self, args, state, control, model=None, **kwargs):
+                clock.step(model)
+
+        Trainer(model, args, train_dataset=encoded["train"], processing_class=tokenizer,
+                callbacks=[Tick()]).train()
+    return clock
+
+
+def loop(model, encoded, tokenizer, seed):
+    """The loop of notebook 03: batches of 16 by length, embedding tables frozen, no dropout."""
+    model.base_model.embeddings.requires_grad_(False)
+    rows = batching.loader(encoded["train"], tokenizer, 16, train=True, seed=seed)
+    clock = Clock(_test(encoded, tokenizer), 3 * len(rows))
+    training.train(model, rows, epochs=3, learning_rate=1e-4,
+                   on_step=lambda curve: clock.step(model))
+    return clock
+
+
+def fast(model, encoded, tokenizer, seed):
+    """The fast recipe of notebook 09: the lower half frozen and computed once."""
+    import torch
+
+    recipe = finetune.RECIPES["fast"]
+    layers = int(recipe.frozen * model.config.num_hidden_layers)
+    bf16 = speed.bf16_pays()
+    clock = Clock(None, recipe.epochs * -(-len(encoded["train"]) // recipe.batch_size))
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        frozen.freeze(model, layers)
+        rows = frozen.outputs(model, encoded["train"], tokenizer, layers)
+        clock.seconds += time.perf_counter() - clock.start
+        clock.test = frozen.loader(frozen.outputs(
+            model, batching.by_length(encoded["test"]), tokenizer, layers), 32)
+        clock.start = time.perf_counter()
+        upper = frozen.UpperLayers(model, layers)
+        training.train(
+            upper, frozen.loader(rows, recipe.batch_size, train=True, seed=seed),
+            epochs=recipe.epochs, learning_rate=recipe.learning_rate,
+            on_step=lambda curve: clock.step(upper),
+        )
+    return clock
+
+
+def setfit(model, encoded, tokenizer, seed):
+    """SetFit: sentence pairs of one label or two, 188 steps of 16, then logistic regression."""
+    import torch
+    from datasets import disable_progress_bars
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    disable_progress_bars()
+    data = reviews.load()
+    classifier = SetFitModel.from_pretrained(str(checkpoints.find("bert").path))
+    args = TrainingArguments(batch_size=16, max_steps=188, seed=seed, show_progress_bar=False,
+                             save_strategy="no", report_to="none")
+    trainer = Trainer(model=classifier, args=args, train_dataset=data["train"])
+    start = time.perf_counter()
+    trainer.train()
+    clock = Clock(None, 1)
+    clock.seconds, clock.steps = time.perf_counter() - start, 188
+    guesses = torch.as_tensor(classifier.predict(data["test"]["text"][:]))
+    right = int((guesses == torch.tensor(data["test"]["label"][:])).sum())
+    clock.looks.append((round(clock.seconds, 3), right, len(guesses)))
+    return clock
+
+
+RECIPES = {f.__name__: f for f in (circulating, trainer_defaults, loop, fast, setfit)}
+DROPOUT = {"circulating", "trainer_defaults"}  # as the config has it
+
+
+def one(name, seed=0, texts=None):
+    """Run one recipe in this process; returns its figures, a dictionary."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    checkpoint = checkpoints.find("bert")
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+    data = reviews.load()
+    if texts is not None:
+        data["train"] = data["train"].select(range(texts))
+    encoded = {split: batching.tokenize(rows, tokenizer) for split, rows in data.items()}
+    set_seed(seed)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint.path, num_labels=2, dtype=torch.float32,
+        **({} if name in DROPOUT else training.NO_DROPOUT),
+    )
+    shapes = []
+    model.register_forward_pre_hook(
+        lambda _, args, inputs: shapes.append(inputs["input_ids"].shape)
+        if model.training else None, with_kwargs=True)
+    rate = speed.matmul_rate()
+    with Measured() as cost:
+        clock = RECIPES[name](model, encoded, tokenizer, seed)
+    return {
+        "recipe": name, "seed": seed, "seconds": round(clock.seconds, 3), "steps": clock.steps,
+        "looks": clock.looks, "texts": len(data["train"]), "matmul_rate": rate,
+        "peak_memory_gb": round(cost.peak / 2**30, 2),
+    }
+
+
+def run(names, repeats, texts=None):
+    """Run the recipes by turns, each in a process of its own; yields their figures."""
+    for seed in range(repeats):
+        for name in names:
+            command = [sys.executable, "-m", "helpers.benchmark", "--one", name,
+                       "--seed", str(seed), *([] if texts is None else ["--texts", str(texts)])]
+            done = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True,
+                                  check=False)
+            if done.returncode:
+                raise LearnerError(f"The recipe {name} failed; what it said stands above.")
+            yield json.loads(done.stdout.strip().rpartition("\n")[2])
+
+
+def summary(runs):
+    """Return a row a recipe: medians over the runs, and the spread of the seconds."""
+    rows = {}
+    for name in dict.fromkeys(r["recipe"] for r in runs):
+        mine = [r for r in runs if r["recipe"] == name]
+        seconds = [r["seconds"] for r in mine]
+        correct = [r["looks"][-1][1] for r in mine]
+        tested = mine[0]["looks"][-1][2]
+        middle = statistics.median_low(correct)
+        rows[name] = {
+            "seconds": statistics.median(seconds), "fastest": min(seconds),
+            "slowest": max(seconds), "accuracy": middle / tested,
+            "interval": training.interval(middle, tested),
+            "to_goal": _median_or_none([seconds_to_goal(r) for r in mine]),
+            "peak_memory_gb": statistics.median(r["peak_memory_gb"] for r in mine),
+        }
+    return rows
+
+
+def seconds_to_goal(run):
+    """Return after how many seconds a training was first at GOAL, or None."""
+    return next((s for s, right, n in run["looks"] if right / n >= GOAL), None)
+
+
+def _median_or_none(values):
+    return None if None in values else statistics.median(values)
+
+
+def table(rows):
+    """Return the summary as text, each recipe beside the first one."""
+    first = next(iter(rows.values()))["seconds"]
+    lines = [f"{'':<18}{'seconds':>8}{'(spread)':>16}{'gain':>7}{'accuracy':>10}"
+             f"{'(95 %)':>15}{f's to {GOAL:.2f}':>11}{'GB':>6}"]
+    for name, r in rows.items():
+        spread = f"({r['fastest']:.1f}-{r['slowest']:.1f})"
+        low, high = r["interval"]
+        goal = "-" if r["to_goal"] is None else f"{r['to_goal']:.1f}"
+        lines.append(
+            f"{name:<18}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
+            f"{r['accuracy']:>10.3f}{f'({low:.2f}-{high:.2f})':>15}{goal:>11}"
+            f"{r['peak_memory_gb']:>6.2f}"
+        )
+    return "\n".join(lines)
+
+
+def _test(encoded, tokenizer):
+    return batching.loader(batching.by_length(encoded["test"]), tokenizer, 32)
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.benchmark", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--texts", type=int, help="only so many training reviews")
+    parser.add_argument("--save", action="store_true", help="keep the figures for notebook 09")
+    parser.add_argument("--one", choices=RECIPES, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(one(options.one, options.seed, options.texts)))
+        return 0
+    names = [n for n in options.only if n != "setfit" or find_spec("setfit")]
+    if "setfit" in options.only and "setfit" not in names:
+        print("SetFit is not installed (python -m pip install setfit): left out.")
+    runs = []
+    try:
+        for figures in run(names, options.repeats, options.texts):
+            runs.append(figures)
+            print(f"{figures['recipe']:<18}{figures['seconds']:8.1f} s", flush=True)
+    except LearnerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(table(summary(runs)))
+    if options.save:
+        with paths.replacing(FILE) as fresh:
+            fresh.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""How fast this machine multiplies matrices, and how much of that a training step needs."""
+
+import copy
+import statistics
+import time
+
+import torch
+
+SIZE = 1024  # rows and columns of the matrices: large enough that nothing else counts
+
+
+def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, size=SIZE):
+    """Return how many floating-point operations a second a matrix product reaches here.
+
+    A product of two matrices of `size` rows and columns takes 2 · size³ of them, a
+    multiplication and an addition for each pair. The median of the products made in `seconds`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
+    for _ in range(2):
+        a @ b
+    spent, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(spent) < 3:
+        _wait(device)
+        start = time.perf_counter()
+        a @ b
+        _wait(device)
+        spent.append(time.perf_counter() - start)
+    return 2 * size**3 / statistics.median(spent)
+
+
+def bf16_pays(device="cpu"):
+    """Say whether this machine multiplies in bfloat16 clearly faster than in float32.
+
+    Measured, in a fifth of a second: a processor without instructions for it does it in software,
+    and is slower.
+    """
+    rates = [matmul_rate(dtype, device, 0.1, 512) for dtype in (torch.bfloat16, torch.float32)]
+    return rates[0] > 1.3 * rates[1]
+
+
+def training_operations(model, batches):
+    """Return the floating-point operations of the matrix products of one pass of training.
+
+    PyTorch counts them, forward and backward, on tensors that have a shape but no content, so
+    that nothing is computed. What is not a matrix product (normalising, adding, the optimizer) is
+    left out, as is usual.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shadow = copy.deepcopy(model).to("meta").train()
+    counts = {}  # a shape is counted once
+    total = 0
+    for batch in batches:
+        shapes = {k: v.shape for k, v in batch.items() if k != "attention_mask"}
+        if (key := tuple(shapes.values())) not in counts:
+            inputs = {k: batch[k].to("meta") for k in shapes}
+            with FlopCounterMode(display=False) as counter:
+                shadow(**inputs).loss.backward()
+            counts[key] = counter.get_total_flops()
+        total += counts[key]
+    return total
+
+
+def _wait(device):
+    """Wait until a GPU has done what it was told; a CPU has."""
+    if str(device).startswith("cuda"):
+        torch.cuda.synchronize()
