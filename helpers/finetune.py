@@ -151,6 +151,8 @@ def finetune(job, accelerator=None, *, progress=True):
 
 def _recipe(job):
     """Return the recipe with what the job changes in it."""
+    if job.recipe not in RECIPES:
+        raise LearnerError(f"{job.recipe!r} is no recipe, only: {', '.join(RECIPES)}.")
     recipe = RECIPES[job.recipe]
     changed = {k: getattr(job, k) for k in ("epochs", "batch_size", "learning_rate")}
     return replace(recipe, **{k: v for k, v in changed.items() if v})
@@ -227,6 +229,13 @@ def _load(job):
             f"The model {job.model!r} cannot be loaded: {reason} --model is "
             f"{' or '.join(checkpoints.NAMES)}, a folder, or a name on the Hub."
         ) from error
+    most = config.max_position_embeddings
+    if job.max_length > most:
+        raise LearnerError(f"--max-length {job.max_length}: {source} reads {most} tokens at most.")
+    if RECIPES[job.recipe].frozen and config.model_type != "bert":
+        raise LearnerError(
+            f"The recipe {job.recipe!r} is for BERT, and {source} is none. Take --recipe full."
+        )
     return model, tokenizer, source
 
 

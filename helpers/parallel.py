@@ -231,14 +231,16 @@ def check_port(port):
 
     if port is None:
         return
+    reason = None if 1 <= port <= 65535 else "ports go from 1 to 65535"
     with socket.socket() as probe:
         try:
-            probe.bind(("localhost", port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise LearnerError(
-                f"Port {port} cannot be used: {reason}. Leave --port out to take any free one."
-            ) from None
+            probe.bind(("localhost", port if reason is None else 0))
+        except OSError as error:
+            reason = error.strerror
+    if reason:
+        raise LearnerError(
+            f"Port {port} cannot be used: {reason}. Leave --port out to take any free one."
+        )
 
 
 def free_port():

@@ -1,0 +1,250 @@
+"""Several processes: the same curve as one, a killed one that is missed, a run that goes on."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+import torch
+from accelerate import Accelerator
+
+from helpers import batching, curves, headless, parallel, paths, training
+from helpers.errors import LearnerError
+
+CORES = parallel.available_cores()
+several = pytest.mark.skipif(CORES < 2, reason="one core cannot hold two processes")
+
+
+# What is split
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 16])
+def test_the_shares_of_all_processes_are_each_batch_once(processes):
+    batches = batching.LengthGroupedBatches([3, 1, 2] * 13, 16)
+    drawn = []
+    for process in range(processes):
+        batches.set_epoch(0)
+        drawn.append(list(parallel.Share(batches, process, processes)))
+    batches.set_epoch(0)
+    for whole, *parts in zip(batches, *drawn, strict=True):
+        together = sorted(row for part in parts for row in part)
+        assert set(together) == set(whole)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+        if len(whole) >= processes:
+            assert together == sorted(whole)
+
+
+def test_one_process_takes_the_steps_of_the_loop_of_notebook_03(new_model, encoded, tokenizer):
+    found = []
+    for train in (
+        lambda model, loader: training.train(model, loader, epochs=2, learning_rate=1e-4),
+        lambda model, loader: parallel.train(model, loader, Accelerator(cpu=True), epochs=2,
+                                             learning_rate=1e-4),
+    ):
+        model = new_model()
+        model.base_model.embeddings.requires_grad_(False)
+        found.append(train(model, batching.loader(encoded, tokenizer, 20, train=True)))
+    assert len(found[0].loss) == 10
+    assert found[0].loss == pytest.approx(found[1].loss, abs=1e-5)
+    assert found[0].learning_rate == pytest.approx(found[1].learning_rate)
+    assert found[0].accuracy == pytest.approx(found[1].accuracy)
+
+
+# The command line, in two processes
+
+@pytest.fixture(scope="module")
+def texts(data, tmp_path_factory):
+    """A CSV of 150 reviews: 105 to train on, so that each epoch ends with a short batch."""
+    file = tmp_path_factory.mktemp("texts") / "mine.csv"
+    rows = data["train"].select(range(150)).select_columns(["text", "label"])
+    rows.to_csv(str(file), index=False)
+    return file
+
+
+def command(texts, output, *options):
+    return [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
+            str(output), "--recipe", "full", "--epochs", "2", "--precision", "fp32", *options]
+
+
+def finetune(*arguments):
+    return subprocess.run(command(*arguments), cwd=paths.ROOT, capture_output=True, text=True,
+                          timeout=300, check=False)
+
+
+def difference(a, b):
+    pairs = zip(curves.load(a / "curve.json").loss, curves.load(b / "curve.json").loss,
+                strict=True)
+    return max(abs(x - y) for x, y in pairs)
+
+
+@pytest.fixture(scope="module")
+def in_one(texts, tmp_path_factory):
+    """A folder with what one process made of the texts."""
+    output = tmp_path_factory.mktemp("one") / "model"
+    done = finetune(texts, output, "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@several
+def test_two_processes_give_one_process_s_curve(texts, in_one, tmp_path):
+    done = finetune(texts, tmp_path / "two", "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path / "two")["processes"] == 2
+    assert difference(in_one, tmp_path / "two") <= 1e-4
+    assert metrics(tmp_path / "two")["test"] == metrics(in_one)["test"]
+    assert done.stdout.count("test accuracy") == 1
+
+
+@several
+@pytest.mark.parametrize("launcher", [
+    ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
+    ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+     "--mixed_precision", "no", "--dynamo_backend", "no"],
+])
+def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = str(probe.getsockname()[1])
+    options = ["--main_process_port", port] if "accelerate" in launcher[0] else []
+    line = [sys.executable, "-m", *launcher, *options,
+            *command(texts, tmp_path / "two")[1:]]
+    done = subprocess.run(line, cwd=paths.ROOT, capture_output=True, text=True, timeout=300,
+                          check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert metrics(tmp_path / "two")["processes"] == 2
+    assert difference(in_one, tmp_path / "two") <= 1e-4
+
+
+def kill_a_worker(run, output):
+    """Kill one of two processes after the first checkpoint."""
+    end = time.monotonic() + 120
+    while not (output / "checkpoint.pt").is_file():
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    workers = [p for p in psutil.Process(run.pid).children() if "helpers.finetune" in p.cmdline()]
+    assert len(workers) == 2
+    workers[1].send_signal(signal.SIGKILL)
+
+
+@several
+def test_a_killed_worker_ends_the_job_with_a_clear_line_and_it_goes_on_with_any_number(
+    texts, in_one, tmp_path
+):
+    output = tmp_path / "two"
+    arguments = (texts, output, "--processes", "2", "--every", "3")
+    run = subprocess.Popen(command(*arguments), cwd=paths.ROOT, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    kill_a_worker(run, output)
+    said = run.communicate(timeout=120)[1].strip().splitlines()[-1]
+    assert run.returncode == 2
+    assert said.startswith("Process 1 of 2 was stopped by SIGKILL")
+    assert "Run the same command again" in said
+    again = finetune(texts, output, "--threads", "1", "--every", "3")  # in one process now
+    assert again.returncode == 0, again.stderr
+    assert "Going on after step" in again.stdout
+    assert difference(in_one, output) <= 1e-4
+
+
+@several
+def test_with_restarts_it_goes_on_by_itself(texts, in_one, tmp_path):
+    output = tmp_path / "two"
+    run = subprocess.Popen(
+        command(texts, output, "--processes", "2", "--every", "3", "--restarts", "1"),
+        cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    kill_a_worker(run, output)
+    said = run.communicate(timeout=200)
+    assert run.returncode == 0, said[1][-2000:]
+    assert "Going on after step" in said[0]
+    assert difference(in_one, output) <= 1e-4
+
+
+def test_a_worker_that_cannot_import_says_so(monkeypatch, capfd):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.raises(LearnerError, match="Process 0 of 1 ended with exit status 1"):
+        parallel.launch("helpers.not_there", [], 1)
+    assert "No module named helpers.not_there" in capfd.readouterr().err
+
+
+# Bad input
+
+@pytest.mark.parametrize("count", [0, -1, CORES + 1, 1.5])
+def test_a_number_of_processes_that_the_machine_cannot_carry_is_refused(count):
+    with pytest.raises(LearnerError, match=f"can be 1 to {CORES}"):
+        parallel.launch("helpers.finetune", [], count)
+
+
+@pytest.mark.parametrize("option", ["--threads", "--processes"])
+@pytest.mark.parametrize("count", ["0", str(CORES + 1)])
+def test_the_command_line_says_it_in_one_line(option, count, texts, tmp_path, capsys):
+    from helpers import finetune as module
+
+    status = module.main(["--data", str(texts), "--output", str(tmp_path / "m"), option, count])
+    assert status == 2
+    said = capsys.readouterr().err.strip()
+    assert f"{option} can be 1 to {CORES}" in said
+    assert "\n" not in said
+
+
+def test_a_port_in_use_is_said():
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LearnerError, match=f"Port {port} cannot be used"):
+            parallel.launch("helpers.finetune", [], 1, port=port)
+
+
+@pytest.mark.parametrize("port", [0, -1, 70000])
+def test_a_number_that_is_no_port_is_said(port):
+    with pytest.raises(LearnerError, match=f"Port {port} cannot be used"):
+        parallel.check_port(port)
+
+
+# Checkpoints
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    scheduler = torch.optim.lr_scheduler.LinearLR(optimizer)
+    curve = curves.LossCurve()
+    curve.record(0.5, 1e-4, 1.0)
+    parts = (model, optimizer, scheduler, curve)
+    parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0}, every=1).after(*parts, steps=5)
+    with pytest.raises(LearnerError, match="another seed: 0 there, 1 here"):
+        parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1}).restore(*parts)
+    (tmp_path / "c.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:500])
+    assert parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1}).steps() == 0
+
+
+def test_the_loop_of_notebook_10_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
+                                                               tmp_path):
+    path = next(p for p in headless.chosen() if p.name.startswith("10"))
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    space = {"encoded": encoded, "tokenizer": tokenizer}
+    for start in ("import json", "def new_model(", "def train("):
+        source = next(s for s in cells if s.startswith(start))
+        space |= {"checkpoint": None}
+        exec(source, space)
+    space["new_model"] = lambda: frozen_embeddings(new_model())
+    space["train"](tmp_path / "run.json", len(encoded))
+    kept = parallel.train(
+        frozen_embeddings(new_model()), batching.loader(encoded, tokenizer, 16, train=True),
+        Accelerator(cpu=True), epochs=1, learning_rate=1e-4,
+    )
+    assert curves.load(tmp_path / "run.json").loss[:2] == pytest.approx(kept.loss[:2], abs=1e-4)
+
+
+def frozen_embeddings(model):
+    model.base_model.embeddings.requires_grad_(False)
+    return model
