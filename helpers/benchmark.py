@@ -213,6 +213,17 @@ def summary(runs):
     return rows
 
 
+def load():
+    """Return the stored runs, as `run` yields them."""
+    return json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
+
+
+def looks(runs, seed=0):
+    """Return the accuracies over time of one seed: {recipe: [(seconds, accuracy), …]}."""
+    return {r["recipe"]: [(s, right / n) for s, right, n in r["looks"]]
+            for r in runs if r["seed"] == seed}
+
+
 def seconds_to_goal(run):
     """Return after how many seconds a training was first at GOAL, or None."""
     return next((s for s, right, n in run["looks"] if right / n >= GOAL), None)

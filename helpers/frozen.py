@@ -64,6 +64,19 @@ class UpperLayers(torch.nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
+@torch.no_grad()
+def lower(model, layers, batch):
+    """Return the hidden states above the embeddings and the lowest `layers` layers of a BERT.
+
+    `batch` is one of `batching.loader`; the shape is (batch, tokens, size). No gradients.
+    """
+    inputs = {k: v for k, v in batch.items() if k not in ("attention_mask", "labels")}
+    hidden = model.bert.embeddings(**inputs)
+    for layer in _encoder(model).layer[:layers]:
+        hidden = layer(hidden, batch["attention_mask"][:, None, None, :].bool())
+    return hidden
+
+
 def first_token(layer, hidden, mask):
     """Return what a BERT layer makes of the first token alone, shape (batch, 1, size).
 
@@ -148,20 +161,14 @@ def _collate(rows):
 
 def _compute(model, encoded, tokenizer, layers, sizes, batch_size):
     """Run the frozen layers over the texts, sorted by length, and put the results in order."""
-    encoder = _encoder(model)
     model.eval()
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     hidden = [None] * len(sizes)
     batches = batching.loader(encoded.select(order), tokenizer, batch_size)
     rows = iter(order)
     for batch in batches:
-        batch = batch.to(model.device)
-        batch.pop("labels")
-        mask = batch.pop("attention_mask")
-        states = model.bert.embeddings(**batch)
-        for layer in encoder.layer[:layers]:
-            states = layer(states, mask[:, None, None, :].bool())
-        for state, size in zip(states, mask.sum(-1).tolist(), strict=True):
+        states = lower(model, layers, batch.to(model.device))
+        for state, size in zip(states, batch["attention_mask"].sum(-1).tolist(), strict=True):
             hidden[next(rows)] = state[:size]
     return torch.cat(hidden)
 

@@ -500,3 +500,103 @@ def band(curves, title):
     axes.set_title(title)
     ends = ", ".join(f"{name} {line[-1]:.2f}" for name, line in zip(curves, lines, strict=True))
     show(figure, f"Line chart of training losses and the band between them; at the end: {ends}.")
+
+
+@styled
+def ladder(rates, title):
+    """Draw how many texts a second each rung of a ladder reaches, and its gain over the last.
+
+    `rates` maps a rung's name to texts a second, in the order of the rungs.
+    """
+    figure, axes = new(height=0.42 * len(rates) + 1.3)
+    before, listing = None, []
+    for row, (name, rate) in enumerate(rates.items()):
+        axes.barh(row, rate, height=0.64, color=BLUE if row == len(rates) - 1 else "#9DB7CC")
+        gain = "" if before is None else f"  ×{rate / before:.2f}"
+        axes.text(rate, row, f"  {rate:.0f}{gain}", va="center")
+        listing.append(f"{name} {rate:.0f}")
+        before = rate
+    _name_rows(axes, list(rates))
+    axes.set(xlabel="reviews a second, and the gain over the row above",
+             xlim=(0, 1.25 * max(rates.values())))
+    axes.set_title(title)
+    show(figure, f"Bar chart of reviews a second: {', '.join(listing)}.")
+
+
+@styled
+def roofline(roof, points, ceiling, title):
+    """Draw the operations a second that trainings reach, below what the machine can do.
+
+    `roof` maps a number of tokens in a batch to the rate of a matrix product with as many rows,
+    `points` a training's name to (tokens in a batch, rate); `ceiling` is the rate of a large
+    product. All rates are operations a second.
+    """
+    figure, axes = new(height=4.2)
+    axes.fill_between(list(roof), [rate / 1e9 for rate in roof.values()], color=PALE, lw=0)
+    axes.plot(list(roof), [rate / 1e9 for rate in roof.values()], color=GREY,
+              label="one matrix product with so many rows")
+    _mark_level(axes, ceiling / 1e9, "large matrices")
+    for (name, (tokens, rate)), colour in zip(points.items(), COLOURS, strict=False):
+        axes.plot(tokens, rate / 1e9, "o", color=colour, ms=9, mec="white",
+                  label=f"{name}: {rate / ceiling:.0%}")
+    axes.set(xscale="log", xlabel="tokens in a batch", ylabel="10⁹ operations a second",
+             ylim=(0, None))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {rate / ceiling:.0%}" for name, (_, rate) in points.items())
+    show(figure, f"Rates below a roof, as shares of the rate of large matrices: {listing}.")
+
+
+@styled
+def accuracy_over_time(runs, goal, title):
+    """Draw test accuracy over the seconds of a training, one line a recipe, time by powers of 10.
+
+    `runs` maps a recipe to a list of (seconds, accuracy); `goal` is marked.
+    """
+    figure, axes = new(height=3.8)
+    for (name, looks), colour in zip(runs.items(), COLOURS, strict=False):
+        seconds, accuracies = zip(*looks, strict=True)
+        axes.plot(seconds, accuracies, "o-", color=colour, label=name, ms=5)
+    _mark_level(axes, goal, f"{goal:.2f}")
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy", ylim=(0.45, 1))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {looks[-1][1]:.2f} after {looks[-1][0]:.0f} s"
+                        for name, looks in runs.items())
+    show(figure, f"Line chart of test accuracy over seconds of training: {listing}.")
+
+
+@styled
+def power_law(points, exponents, title, label):
+    """Draw measured seconds over a quantity, both by powers of 10, with the fitted lines.
+
+    `points` maps a name to a dictionary from quantity to seconds, `exponents` to the slope.
+    """
+    figure, axes = new(height=3.4)
+    for (name, seconds), colour in zip(points.items(), COLOURS, strict=False):
+        sizes = np.array(list(seconds))
+        values = np.array(list(seconds.values()))
+        middle = np.exp(np.mean(np.log(values) - exponents[name] * np.log(sizes)))
+        axes.plot(sizes, values, "o", color=colour)
+        axes.plot(sizes, middle * sizes ** exponents[name], color=colour, lw=1.4,
+                  label=f"{name}: exponent {exponents[name]:.2f}")
+    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds a step")
+    axes.legend(loc="upper left")
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {exponent:.2f}" for name, exponent in exponents.items())
+    show(figure, f"Measured seconds and fitted power laws; exponents: {listing}.")
+
+
+@styled
+def efficiency(counts, shares, title="How much of its time a GPU computes"):
+    """Draw the share of the time that is spent computing, by number of GPUs, one line a wire."""
+    figure, axes = new(height=3.0)
+    for (name, row), colour in zip(shares.items(), COLOURS, strict=False):
+        axes.plot(counts, row, "o-", color=colour, label=name)
+    axes.set(xscale="log", xlabel="GPUs", ylabel="share of the time", ylim=(0, 1.05))
+    axes.set_xticks(counts, [str(n) for n in counts])
+    axes.minorticks_off()
+    axes.legend(loc="lower left")
+    axes.set_title(title)
+    listing = ", ".join(f"{name} {row[-1]:.0%} with {counts[-1]}" for name, row in shares.items())
+    show(figure, f"Line chart of the share of time spent computing: {listing}.")
