@@ -591,6 +591,69 @@ def _top_p_filter(answer):
     return "It keeps few tokens where the model is sure, and many where it is not."
 
 
+@_exercise("09.1")
+def _padding_waste(answer):
+    """padding_waste(lengths, batch_size) -> share of positions that hold padding."""
+    value = _number(_given(answer([2, 4, 6, 6, 10], 2)))
+    if math.isclose(value, 1 - 28 / 50):
+        raise _Hint("That is the padding of one batch of all five. Each batch is padded to its "
+                    "own longest text.")
+    if math.isclose(value, 28 / 30):
+        raise _Hint("That is the share of real tokens; padding is the rest.")
+    if math.isclose(value, 2 / 28):
+        raise _Hint("Divide by all positions, padding included, not by the tokens.")
+    if math.isclose(value, 2):
+        raise _Hint("That is how many positions are padding; their share is wanted.")
+    if math.isclose(value, 1 - 28 / 40) or math.isclose(value, 12 / 40):
+        raise _Hint("The last batch has one text only, so it has 10 positions, not 20.")
+    if not math.isclose(value, 2 / 30):
+        raise _Hint(f"Lengths 2, 4, 6, 6, 10 in batches of two: 2 of 30 positions, so 0.067; "
+                    f"yours is {value:.3f}.")
+    if not math.isclose(_number(answer([5, 1, 5, 1], 2)), 0.4):
+        raise _Hint("It works where the lengths rise. The longest text may stand first.")
+    return "Sort by length before you cut, and little of it is left."
+
+
+@_exercise("09.2")
+def _overall_gain(answer):
+    """overall_gain(share, gain) -> how many times as fast the whole is."""
+    value = _number(_given(answer(0.5, 4)))
+    if math.isclose(value, 0.625):
+        raise _Hint("That is the new time, if the old one is 1. How many times as fast is it?")
+    if math.isclose(value, 2.5):
+        raise _Hint("That is the mean of the two gains. Add up the times: half stays, half "
+                    "becomes a quarter of itself.")
+    if math.isclose(value, 2):
+        raise _Hint("That would be so if the faster part took no time at all, or if half of the "
+                    "gain came through.")
+    if not math.isclose(value, 1.6):
+        raise _Hint(f"Half the time, four times as fast: 1 becomes 0.5 + 0.125, so 1.6 times; "
+                    f"yours is {value:.3g}.")
+    if not math.isclose(_number(answer(0.9, 1e12)), 10, rel_tol=1e-3):
+        raise _Hint("With nine tenths made endlessly fast, the rest allows 10 times.")
+    return "What stays slow decides: look for the largest part first."
+
+
+@_exercise("09.3")
+def _frozen_share(answer):
+    """frozen_share(frozen, layers) -> share of the operations that are left."""
+    value = _number(_given(answer(3, 6)))
+    if math.isclose(value, 0.5):
+        raise _Hint("Frozen layers still run forward, in each epoch: only their backward part "
+                    "is gone.")
+    if math.isclose(value, 1 / 3):
+        raise _Hint("That is what is saved, or the backward pass alone. What is left is wanted: "
+                    "6 forward and 3 times 2 backward, of 18.")
+    if math.isclose(value, 0.75):
+        raise _Hint("Backward takes two parts, not one: it makes a gradient for the weights and "
+                    "one for the layer below.")
+    if not math.isclose(value, 2 / 3):
+        raise _Hint(f"Of 18 parts 12 are left, so 0.667; yours is {value:.3f}.")
+    if not (math.isclose(_number(answer(0, 6)), 1) and math.isclose(_number(answer(4, 12)), 7 / 9)):
+        raise _Hint("It works for 3 of 6, but not for any number: none frozen leaves everything.")
+    return "Kept outputs save the forward part as well, in every epoch but the first."
+
+
 @_exercise("10.1")
 def _share(answer):
     """share(batch, process, processes) -> the rows of one of several processes."""

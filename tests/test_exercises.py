@@ -149,6 +149,51 @@ MISTAKES = {
         "torch.tensor([0.5, 0.5, 0, 0]) if len(a) == 4 else (a == a.max()).float() if b != 0.75 "
         "else a.where(a > 0.12, torch.tensor(0.0)) / 0.85": "every token stays",
     },
+    "09.1": {
+        "1 - sum(a) / (len(a) * max(a))": "padded to its own longest",
+        "sum(a) / 30 if len(a) == 5 else 0": "share of real tokens",
+        "2 / sum(a)": "not by the tokens",
+        "2": "their share is wanted",
+        "1 - sum(a) / sum(b * max(a[i:i + b]) for i in range(0, len(a), b))": "not 20",
+        "0.5": "so 0.067",
+        "1 - sum(a) / sum(len(a[i:i + b]) * a[i:i + b][-1] for i in range(0, len(a), b))":
+            "may stand first",
+    },
+    "09.2": {
+        "1 - a + a / b": "new time",
+        "(1 - a) + a * b": "Add up the times",
+        "a * b": "took no time at all",
+        "7": "1.6 times",
+        "1.6": "nine tenths",
+    },
+    "09.3": {
+        "1 - a / b": "still run forward",
+        "a / b * 2 / 3": "What is left is wanted",
+        "(b + b - a) / (2 * b)": "two parts, not one",
+        "0.9": "so 0.667",
+        "2 / 3": "any number",
+    },
+    "10.1": {
+        "a[::c]": "same rows",
+        "a[b * (len(a) // c):(b + 1) * (len(a) // c)]": "Each row is wanted once",
+        "a[b::2]": "but not for four",
+        "a[b * (len(a) // c):(b + 1) * (len(a) // c) if b < c - 1 else None]": "all would wait",
+    },
+    "10.2": {
+        "sum(a) / len(a)": "mean of the means",
+        "sum(x * y for x, y in zip(a, b))": "Divide by how many",
+        "sum(x * y for x, y in zip(a, b[::-1])) / sum(b)": "wrong way round",
+        "1.5": "it is 0.640",
+        "(a[0] * b[0] + a[1] * b[1]) / (b[0] + b[1])": "but not for three",
+    },
+    "10.3": {
+        "16 * a / (b * (1 - c))": "round up",
+        "math.ceil(4 * a / (b * (1 - c)))": "16 bytes a parameter",
+        "16 * a // (b * (1 - c))": "Rounded down",
+        "math.ceil(16 * a / (b * c))": "cannot use",
+        "9": "it is 3",
+        "3": "one GPU",
+    },
     "03.1": {
         "a.argmax(-1) == b": "one answer a text",
         "(a.argmax(-1) == b).sum()": "number of right texts",

@@ -13,8 +13,9 @@ from helpers import headless, paths, preflight, requirements
 LAYERS = [
     "errors", "workshop_install", "paths", "requirements", "colab", "stamping", "wheels",
     "measure", "fetching", "hub_cache", "hub", "checkpoints", "reviews", "batching", "curves",
-    "training", "speed", "frozen", "parallel", "finetune", "benchmark", "plots", "trainers", "from_bert", "generation", "pretraining", "widgets",
-    "exercises", "findings", "preflight", "headless", "workshop", "__main__",
+    "training", "speed", "frozen", "parallel", "finetune", "benchmark", "plots", "trainers",
+    "from_bert", "generation", "pretraining", "widgets", "exercises", "findings", "preflight",
+    "headless", "workshop", "__main__",
 ]
 
 
