@@ -649,7 +649,8 @@ def _frozen_share(answer):
                     "one for the layer below.")
     if not math.isclose(value, 2 / 3):
         raise _Hint(f"Of 18 parts 12 are left, so 0.667; yours is {value:.3f}.")
-    if not (math.isclose(_number(answer(0, 6)), 1) and math.isclose(_number(answer(4, 12)), 7 / 9)):
+    others = [_number(answer(0, 6)), _number(answer(4, 12))]
+    if not all(map(math.isclose, others, [1, 7 / 9])):
         raise _Hint("It works for 3 of 6, but not for any number: none frozen leaves everything.")
     return "Kept outputs save the forward part as well, in every epoch but the first."
 
