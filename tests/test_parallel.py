@@ -107,7 +107,7 @@ def test_two_processes_give_one_process_s_curve(texts, in_one, tmp_path):
 @several
 @pytest.mark.parametrize("launcher", [
     ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
-    ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+    ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
      "--mixed_precision", "no", "--dynamo_backend", "no"],
 ])
 def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
@@ -237,12 +237,12 @@ def test_the_loop_of_notebook_10_is_the_one_that_helpers_keeps(new_model, encode
         space |= {"checkpoint": None}
         exec(source, space)
     space["new_model"] = lambda: frozen_embeddings(new_model())
-    space["train"](tmp_path / "run.json", len(encoded))
+    space["train"](tmp_path / "run.json")
     kept = parallel.train(
         frozen_embeddings(new_model()), batching.loader(encoded, tokenizer, 16, train=True),
         Accelerator(cpu=True), epochs=1, learning_rate=1e-4,
     )
-    assert curves.load(tmp_path / "run.json").loss[:2] == pytest.approx(kept.loss[:2], abs=1e-4)
+    assert curves.load(tmp_path / "run.json").loss == pytest.approx(kept.loss, abs=1e-4)
 
 
 def frozen_embeddings(model):
