@@ -100,7 +100,7 @@ def loop(model, encoded, tokenizer, seed):
 
 
 def fast(model, encoded, tokenizer, seed):
-    """The fast recipe of notebook 09: the lower half frozen and computed once."""
+    """The fast recipe of notebook 09: the lower layers frozen and computed once."""
     import torch
 
     recipe = finetune.RECIPES["fast"]

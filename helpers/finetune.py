@@ -24,8 +24,8 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_d
             "embd_pdrop", "attn_pdrop", "resid_pdrop")
 METRICS, CURVE, CHECKPOINT = "metrics.json", "curve.json", "checkpoint.pt"
 EPILOG = """recipes:
-  fast   the lower half of the layers is frozen and computed once; two epochs for the upper
-         half. For BERT; notebook 09 builds it step by step.
+  fast   the lower two thirds of the layers are frozen and computed once; two epochs for the
+         upper third. For BERT; notebook 09 builds it step by step.
   full   every layer learns, for three epochs; only the embedding tables stay as they are.
          The loop of notebook 03.
 
@@ -34,8 +34,8 @@ several processes:
   torchrun --nproc-per-node 2 -m helpers.finetune ...
   accelerate launch --multi_gpu --num_processes 2 -m helpers.finetune ...
   all do the same, with GPUs and without (Accelerate starts several processes on CPUs, too, only
-  when told --multi_gpu): each process takes its share of every batch, and the gradients are averaged,
-  so that the loss is one process's. The batch size is that of all processes together.
+  when told --multi_gpu): each process takes its share of every batch, and the gradients are
+  averaged, so that the loss is one process's. The batch size is that of all of them together.
 
 out of memory:
   a smaller --batch-size or --max-length; memory grows with their product.
@@ -55,7 +55,7 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe(epochs=2, batch_size=16, learning_rate=3e-4, frozen=0.5),
+    "fast": Recipe(epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
     "full": Recipe(epochs=3, batch_size=16, learning_rate=1e-4),
 }
 

@@ -1,0 +1,62 @@
+"""The benchmark: every recipe runs, the clock counts only training, the table is what was run."""
+
+import time
+
+import pytest
+
+from helpers import benchmark
+from helpers.errors import LearnerError
+
+
+@pytest.mark.parametrize("name", ["circulating", "trainer_defaults", "loop", "fast"])
+def test_each_recipe_runs_and_is_looked_at(name):
+    figures = benchmark.one(name, texts=32)
+    assert figures["texts"] == 32
+    assert figures["seconds"] > 0
+    assert figures["looks"][-1][2] == 400
+    seconds = [look[0] for look in figures["looks"]]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] <= figures["seconds"] + 0.01
+    epochs, batch = {"circulating": (3, 2), "trainer_defaults": (3, 8), "loop": (3, 16),
+                     "fast": (2, 16)}[name]
+    assert figures["steps"] == epochs * 32 // batch
+
+
+def test_the_clock_stands_still_while_it_looks(monkeypatch):
+    class Result:
+        correct, n = 9, 10
+
+    monkeypatch.setattr(benchmark.training, "evaluate", lambda *a: time.sleep(0.3) or Result)
+    model = type("Model", (), {"training": True, "train": lambda self, mode: None})()
+    clock = benchmark.Clock(None, steps=8)
+    for _ in range(8):
+        clock.step(model)
+    assert len(clock.looks) == 8
+    assert clock.seconds < 0.1
+
+
+def figures(recipe, seconds, correct, seed=0):
+    return {"recipe": recipe, "seed": seed, "seconds": seconds, "peak_memory_gb": 1.0,
+            "looks": [(seconds / 2, correct - 20, 400), (seconds, correct, 400)]}
+
+
+def test_the_summary_holds_medians_and_the_spread():
+    runs = [
+        figures("slow", 100.0, 364), figures("fast", 2.0, 361),
+        figures("slow", 110.0, 368, 1), figures("fast", 3.0, 340, 1),
+        figures("slow", 90.0, 380, 2), figures("fast", 1.0, 362, 2),
+    ]
+    rows = benchmark.summary(runs)
+    assert rows["slow"]["seconds"] == 100.0
+    assert (rows["fast"]["fastest"], rows["fast"]["slowest"]) == (1.0, 3.0)
+    assert rows["slow"]["accuracy"] == 368 / 400
+    assert rows["fast"]["to_goal"] is None  # one of three never got there
+    assert rows["slow"]["to_goal"] == 100.0
+    assert " 50.0x" in benchmark.table(rows)
+
+
+def test_a_recipe_that_stops_is_named(monkeypatch):
+    monkeypatch.setattr(benchmark.subprocess, "run",
+                        lambda *a, **k: type("Done", (), {"returncode": 1})())
+    with pytest.raises(LearnerError, match="The recipe loop failed"):
+        list(benchmark.run(["loop"], 1))
