@@ -4,6 +4,8 @@ python -m helpers.benchmark [--repeats 3] [--only fast loop] [--save]
 
 Each training runs in a process of its own, the recipes by turns. The clock stands still while
 the test reviews are predicted, eight times a training. SetFit takes part where it is installed.
+The ceiling is the machine's rate of matrix products in float32, measured before each training;
+the share of it, the operations of the training's matrix products over its seconds.
 """
 
 import argparse
@@ -29,7 +31,28 @@ class Clock:
     def __init__(self, test, steps):
         self.test, self.at = test, {round(steps * (k + 1) / LOOKS) for k in range(LOOKS)}
         self.steps, self.seconds, self.looks = 0, 0.0, []
+        self.batches, self.before = [], 0  # what was trained on; operations before the first step
         self.start = time.perf_counter()
+
+    def watch(self, module, counted_as=None):
+        """Note the shape of each batch that a module is trained on, to count its operations."""
+        import torch
+
+        def note(module, args, inputs):
+            if module.training:
+                name = "hidden" if "hidden" in inputs else "input_ids"
+                labels = torch.empty(len(inputs[name]), dtype=torch.long, device="meta")
+                self.batches.append(
+                    {name: torch.empty_like(inputs[name], device="meta"), "labels": labels})
+
+        self.counted = counted_as or module
+        self.hook = module.register_forward_pre_hook(note, with_kwargs=True)
+
+    def figures(self):
+        """Return the operations of the whole training, and the texts it was shown."""
+        self.hook.remove()
+        return {"operations": self.before + speed.training_operations(self.counted, self.batches),
+                "shown": sum(len(batch["labels"]) for batch in self.batches)}
 
     def step(self, model):
         """Count a step; look if it is time to."""
@@ -58,6 +81,7 @@ def circulating(model, encoded, tokenizer, seed):
     rows = DataLoader(encoded["train"], batch_size=2, shuffle=True, collate_fn=padded,
                       generator=torch.Generator().manual_seed(seed))
     clock = Clock(_test(encoded, tokenizer), 3 * len(rows))
+    clock.watch(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
     for _ in range(3):
         model.train()
@@ -79,6 +103,7 @@ def trainer_defaults(model, encoded, tokenizer, seed):
         args = TrainingArguments(folder, seed=seed, save_strategy="no", disable_tqdm=True)
         steps = 3 * -(-len(encoded["train"]) // args.train_batch_size)
         clock = Clock(_test(encoded, tokenizer), steps)
+        clock.watch(model)
 
         class Tick(TrainerCallback):
             def on_step_end(self, args, state, control, model=None, **kwargs):
@@ -94,6 +119,7 @@ def loop(model, encoded, tokenizer, seed):
     model.base_model.embeddings.requires_grad_(False)
     rows = batching.loader(encoded["train"], tokenizer, 16, train=True, seed=seed)
     clock = Clock(_test(encoded, tokenizer), 3 * len(rows))
+    clock.watch(model)
     training.train(model, rows, epochs=3, learning_rate=1e-4,
                    on_step=lambda curve: clock.step(model))
     return clock
@@ -102,6 +128,7 @@ def loop(model, encoded, tokenizer, seed):
 def fast(model, encoded, tokenizer, seed):
     """The fast recipe of notebook 09: the lower layers frozen and computed once."""
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     recipe = finetune.RECIPES["fast"]
     layers = int(recipe.frozen * model.config.num_hidden_layers)
@@ -113,8 +140,12 @@ def fast(model, encoded, tokenizer, seed):
         clock.seconds += time.perf_counter() - clock.start
         clock.test = frozen.loader(frozen.outputs(
             model, batching.by_length(encoded["test"]), tokenizer, layers), 32)
+        with FlopCounterMode(display=False) as lower:
+            frozen.outputs(model, encoded["train"], tokenizer, layers)
+        clock.before = lower.get_total_flops()
         clock.start = time.perf_counter()
         upper = frozen.UpperLayers(model, layers)
+        clock.watch(upper)
         training.train(
             upper, frozen.loader(rows, recipe.batch_size, train=True, seed=seed),
             epochs=recipe.epochs, learning_rate=recipe.learning_rate,
@@ -135,10 +166,11 @@ def setfit(model, encoded, tokenizer, seed):
     args = TrainingArguments(batch_size=16, max_steps=188, seed=seed, show_progress_bar=False,
                              save_strategy="no", report_to="none")
     trainer = Trainer(model=classifier, args=args, train_dataset=data["train"])
-    start = time.perf_counter()
+    clock = Clock(None, 188)
+    clock.watch(classifier.model_body[0].auto_model, counted_as=model)
+    clock.start = time.perf_counter()
     trainer.train()
-    clock = Clock(None, 1)
-    clock.seconds, clock.steps = time.perf_counter() - start, 188
+    clock.seconds, clock.steps = time.perf_counter() - clock.start, 188
     guesses = torch.as_tensor(classifier.predict(data["test"]["text"][:]))
     right = int((guesses == torch.tensor(data["test"]["label"][:])).sum())
     clock.looks.append((round(clock.seconds, 3), right, len(guesses)))
@@ -167,16 +199,12 @@ def one(name, seed=0, texts=None):
         checkpoint.path, num_labels=2, dtype=torch.float32,
         **({} if name in DROPOUT else training.NO_DROPOUT),
     )
-    shapes = []
-    model.register_forward_pre_hook(
-        lambda _, args, inputs: shapes.append(inputs["input_ids"].shape)
-        if model.training else None, with_kwargs=True)
     rate = speed.matmul_rate()
     with Measured() as cost:
         clock = RECIPES[name](model, encoded, tokenizer, seed)
     return {
         "recipe": name, "seed": seed, "seconds": round(clock.seconds, 3), "steps": clock.steps,
-        "looks": clock.looks, "texts": len(data["train"]), "matmul_rate": rate,
+        "looks": clock.looks, "texts": len(data["train"]), "matmul_rate": rate, **clock.figures(),
         "peak_memory_gb": round(cost.peak / 2**30, 2),
     }
 
@@ -206,6 +234,9 @@ def summary(runs):
         rows[name] = {
             "seconds": statistics.median(seconds), "fastest": min(seconds),
             "slowest": max(seconds), "accuracy": middle / tested,
+            "a_second": statistics.median(r["shown"] / r["seconds"] for r in mine),
+            "of_ceiling": statistics.median(
+                r["operations"] / r["seconds"] / r["matmul_rate"] for r in mine),
             "interval": training.interval(middle, tested),
             "to_goal": _median_or_none([seconds_to_goal(r) for r in mine]),
             "peak_memory_gb": statistics.median(r["peak_memory_gb"] for r in mine),
@@ -234,18 +265,18 @@ def _median_or_none(values):
 
 
 def table(rows):
-    """Return the summary as text, each recipe beside the first one."""
+    """Return the summary as text, each recipe's gain against the first one."""
     first = next(iter(rows.values()))["seconds"]
-    lines = [f"{'':<18}{'seconds':>8}{'(spread)':>16}{'gain':>7}{'accuracy':>10}"
-             f"{'(95 %)':>15}{f's to {GOAL:.2f}':>11}{'GB':>6}"]
+    lines = [f"{'':<17}{'seconds':>8}{'(spread)':>16}{'gain':>7}{'texts/s':>8}{'ceiling':>8}"
+             f"{'accuracy':>9}{'(95 %)':>12}{f's to {GOAL:.2f}':>10}{'GB':>5}"]
     for name, r in rows.items():
         spread = f"({r['fastest']:.1f}-{r['slowest']:.1f})"
         low, high = r["interval"]
         goal = "-" if r["to_goal"] is None else f"{r['to_goal']:.1f}"
         lines.append(
-            f"{name:<18}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
-            f"{r['accuracy']:>10.3f}{f'({low:.2f}-{high:.2f})':>15}{goal:>11}"
-            f"{r['peak_memory_gb']:>6.2f}"
+            f"{name:<17}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
+            f"{r['a_second']:>8.1f}{r['of_ceiling']:>8.0%}{r['accuracy']:>9.3f}"
+            f"{f'{low:.2f}-{high:.2f}':>12}{goal:>10}{r['peak_memory_gb']:>5.1f}"
         )
     return "\n".join(lines)
 

@@ -20,6 +20,11 @@ def test_each_recipe_runs_and_is_looked_at(name):
     epochs, batch = {"circulating": (3, 2), "trainer_defaults": (3, 8), "loop": (3, 16),
                      "fast": (2, 16)}[name]
     assert figures["steps"] == epochs * 32 // batch
+    assert figures["shown"] == epochs * 32
+    # Forward two operations a weight and token, backward twice as many; frozen layers less.
+    assert 0.02e9 < figures["operations"] / figures["shown"] < 17e9
+    share = figures["operations"] / figures["seconds"] / figures["matmul_rate"]
+    assert 0 < share < 1.2
 
 
 def test_the_clock_stands_still_while_it_looks(monkeypatch):
@@ -37,6 +42,7 @@ def test_the_clock_stands_still_while_it_looks(monkeypatch):
 
 def figures(recipe, seconds, correct, seed=0):
     return {"recipe": recipe, "seed": seed, "seconds": seconds, "peak_memory_gb": 1.0,
+            "shown": 200, "operations": 3e9, "matmul_rate": 1e8,
             "looks": [(seconds / 2, correct - 20, 400), (seconds, correct, 400)]}
 
 
@@ -52,6 +58,8 @@ def test_the_summary_holds_medians_and_the_spread():
     assert rows["slow"]["accuracy"] == 368 / 400
     assert rows["fast"]["to_goal"] is None  # one of three never got there
     assert rows["slow"]["to_goal"] == 100.0
+    assert rows["slow"]["a_second"] == 2.0
+    assert rows["slow"]["of_ceiling"] == 0.3
     assert " 50.0x" in benchmark.table(rows)
 
 
