@@ -252,7 +252,7 @@ def load():
 
 def looks(runs, seed=0):
     """Return the accuracies over time of one seed: {recipe: [(seconds, accuracy), …]}."""
-    return {r["recipe"]: [(s, right / n) for s, right, n in r["looks"]]
+    return {_title(r["recipe"]): [(s, right / n) for s, right, n in r["looks"]]
             for r in runs if r["seed"] == seed}
 
 
@@ -275,11 +275,15 @@ def table(rows):
         low, high = r["interval"]
         goal = "-" if r["to_goal"] is None else f"{r['to_goal']:.1f}"
         lines.append(
-            f"{name:<17}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
+            f"{_title(name):<17}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
             f"{r['a_second']:>8.1f}{r['of_ceiling']:>8.0%}{r['accuracy']:>9.3f}"
             f"{f'{low:.2f}-{high:.2f}':>12}{goal:>10}{r['peak_memory_gb']:>5.1f}"
         )
     return "\n".join(lines)
+
+
+def _title(name):
+    return name.replace("_", " ")
 
 
 def _test(encoded, tokenizer):

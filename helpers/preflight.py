@@ -104,7 +104,7 @@ def predicted_seconds():
     Scales the times of the recorded run by the speeds of this machine, measured now; empty if
     there is no recorded run.
     """
-    timings = paths.DATA / "reference" / "timings.json"
+    timings = paths.REFERENCE / "timings.json"
     if not timings.is_file():  # as before the notebooks have been stored for the first time
         return {}
     record = json.loads(timings.read_text(encoding="utf-8"))

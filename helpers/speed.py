@@ -6,17 +6,19 @@ import time
 
 import torch
 
-SIZE = 1024  # rows and columns of the matrices: large enough that nothing else counts
+LARGE = (1024, 1024, 1024)  # large enough that nothing but the multiplying counts
 
 
-def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, size=SIZE):
+def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=LARGE):
     """Return how many floating-point operations a second a matrix product reaches here.
 
-    A product of two matrices of `size` rows and columns takes 2 · size³ of them, a
-    multiplication and an addition for each pair. The median of the products made in `seconds`.
+    With the shape (n, k, m), a matrix of n rows and k columns times one of k rows and m columns
+    takes 2 · n · k · m of them, a multiplication and an addition for each pair. The median of
+    the products made in `seconds`.
     """
+    n, k, m = shape
     generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
+    a, b = (torch.randn(size, generator=generator).to(device, dtype) for size in [(n, k), (k, m)])
     for _ in range(2):
         a @ b
     spent, end = [], time.perf_counter() + seconds
@@ -26,7 +28,7 @@ def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, size=SIZE):
         a @ b
         _wait(device)
         spent.append(time.perf_counter() - start)
-    return 2 * size**3 / statistics.median(spent)
+    return 2 * n * k * m / statistics.median(spent)
 
 
 def bf16_pays(device="cpu"):
@@ -35,8 +37,9 @@ def bf16_pays(device="cpu"):
     Measured, in a fifth of a second: a processor without instructions for it does it in software,
     and is slower.
     """
-    rates = [matmul_rate(dtype, device, 0.1, 512) for dtype in (torch.bfloat16, torch.float32)]
-    return rates[0] > 1.3 * rates[1]
+    bf16, fp32 = (matmul_rate(dtype, device, 0.1, (512, 512, 512))
+                  for dtype in (torch.bfloat16, torch.float32))
+    return bf16 > 1.3 * fp32
 
 
 def training_operations(model, batches):

@@ -8,6 +8,7 @@ from helpers import benchmark
 from helpers.errors import LearnerError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circulating", "trainer_defaults", "loop", "fast"])
 def test_each_recipe_runs_and_is_looked_at(name):
     figures = benchmark.one(name, texts=32)

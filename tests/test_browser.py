@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 NOTEBOOKS = {path.name[:2]: path for path in headless.chosen()}
 SECONDS = 900  # for one notebook, on a slow day
+LONG = {"09", "10"}  # minutes each, and nothing in them to play with
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,10 @@ def red(cell):
     return sum(o.output_type == "error" or o.get("name") == "stderr" for o in cell.outputs)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS.values(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=pytest.mark.slow if number in LONG else ())
+    for number, path in NOTEBOOKS.items()
+])
 def test_a_notebook_run_in_the_browser_shows_what_is_stored(path, lab, page):
     notebook = browser.Notebook(page, lab, path.name)
     notebook.run_all(SECONDS)

@@ -223,7 +223,7 @@ def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):
         "speeds": {"training": 20, "python": 100},
         "startup": 10, "seconds": {"03_manual_training_loop": 60, "short": 4},
     }))
-    monkeypatch.setattr(paths, "DATA", tmp_path)
+    monkeypatch.setattr(paths, "REFERENCE", tmp_path)
     monkeypatch.setattr(preflight, "speeds", lambda: {"training": 10.0, "python": 100.0})
     assert preflight.predicted_seconds() == {"03_manual_training_loop": 110, "short": 4}
     # A GPU trains a hundred times faster and imports as slowly.

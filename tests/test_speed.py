@@ -42,11 +42,11 @@ def test_counting_leaves_the_model_as_it_was(new_model, encoded, tokenizer):
 
 
 def test_the_rate_is_that_of_the_products(monkeypatch):
-    rate = speed.matmul_rate(seconds=0.05, size=256)
+    rate = speed.matmul_rate(seconds=0.05, shape=(256, 200, 300))
     assert 1e8 < rate < 1e14
     clock = iter(x / 1000 for x in range(1000))  # a second reading comes a millisecond later
     monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
-    assert speed.matmul_rate(seconds=0.01, size=100) == pytest.approx(2 * 100**3 / 1e-3)
+    assert speed.matmul_rate(seconds=0.01, shape=(10, 20, 30)) == pytest.approx(12e6)
 
 
 @pytest.mark.parametrize(("rates", "pays"), [((3.0, 1.0), True), ((1.2, 1.0), False),
