@@ -132,9 +132,10 @@ def fast(model, encoded, tokenizer, seed):
 
     recipe = finetune.RECIPES["fast"]
     layers = int(recipe.frozen * model.config.num_hidden_layers)
-    bf16 = speed.bf16_pays()
     clock = Clock(None, recipe.epochs * -(-len(encoded["train"]) // recipe.batch_size))
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    bf16 = speed.bf16_pays()
+    # Without its cache, which would keep the weights of the first step.
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16, cache_enabled=False):
         frozen.freeze(model, layers)
         rows = frozen.outputs(model, encoded["train"], tokenizer, layers)
         clock.seconds += time.perf_counter() - clock.start
@@ -155,23 +156,25 @@ def fast(model, encoded, tokenizer, seed):
 
 
 def setfit(model, encoded, tokenizer, seed):
-    """SetFit: sentence pairs of one label or two, 188 steps of 16, then logistic regression."""
+    """SetFit: pairs of texts, as many steps as three epochs of 16 have, then a regression."""
     import torch
     from datasets import disable_progress_bars
     from setfit import SetFitModel, Trainer, TrainingArguments
 
     disable_progress_bars()
     data = reviews.load()
+    data["train"] = data["train"].select(range(len(encoded["train"])))
     classifier = SetFitModel.from_pretrained(str(checkpoints.find("bert").path))
-    args = TrainingArguments(batch_size=16, max_steps=188, seed=seed, show_progress_bar=False,
+    steps = 3 * -(-len(data["train"]) // 16)
+    args = TrainingArguments(batch_size=16, max_steps=steps, seed=seed, show_progress_bar=False,
                              save_strategy="no", report_to="none")
     trainer = Trainer(model=classifier, args=args, train_dataset=data["train"])
-    clock = Clock(None, 188)
+    clock = Clock(None, steps)
     # The embeddings, since the model's own hooks are passed by.
     clock.watch(classifier.model_body[0].auto_model.embeddings, counted_as=model)
     clock.start = time.perf_counter()
     trainer.train()
-    clock.seconds, clock.steps = time.perf_counter() - clock.start, 188
+    clock.seconds, clock.steps = time.perf_counter() - clock.start, steps
     guesses = torch.as_tensor(classifier.predict(data["test"]["text"][:]))
     right = int((guesses == torch.tensor(data["test"]["label"][:])).sum())
     clock.looks.append((round(clock.seconds, 3), right, len(guesses)))
@@ -301,24 +304,35 @@ def main(arguments=None):
     parser.add_argument("--one", choices=RECIPES, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error("--repeats is a whole number from 1 up")
+    if options.texts is not None and not 1 <= options.texts <= len(reviews.load()["train"]):
+        parser.error("--texts is a number from 1 to that of the training reviews")
+    if options.save and (options.texts is not None or set(options.only) != set(RECIPES)):
+        parser.error("--save keeps a whole benchmark: leave --texts and --only out")
     if options.one:
         print(json.dumps(one(options.one, options.seed, options.texts)))
         return 0
     names = [n for n in options.only if n != "setfit" or find_spec("setfit")]
     if "setfit" in options.only and "setfit" not in names:
         print("SetFit is not installed (python -m pip install setfit): left out.")
+        if not names:
+            return 1
     runs = []
     try:
         for figures in run(names, options.repeats, options.texts):
             runs.append(figures)
             print(f"{figures['recipe']:<18}{figures['seconds']:8.1f} s", flush=True)
+        print(table(summary(runs)))
+        if options.save:
+            with paths.replacing(FILE) as fresh:
+                fresh.write_text(json.dumps(runs) + "\n", encoding="utf-8")
     except LearnerError as error:
         print(error, file=sys.stderr)
         return 1
-    print(table(summary(runs)))
-    if options.save:
-        with paths.replacing(FILE) as fresh:
-            fresh.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     return 0
 
 

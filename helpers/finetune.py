@@ -9,10 +9,14 @@ the middle, the same command goes on where it was.
 
 import argparse
 import contextlib
+import hashlib
 import importlib.metadata
 import json
+import math
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,11 +27,18 @@ from helpers.measure import Measured
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
             "embd_pdrop", "attn_pdrop", "resid_pdrop")
 METRICS, CURVE, CHECKPOINT = "metrics.json", "curve.json", "checkpoint.pt"
+MADE_BY = "helpers.finetune"
+# What a folder may hold that is replaced: what save_pretrained and this module write.
+OURS = {METRICS, CURVE, CHECKPOINT, "README.md", "config.json", "tokenizer.json",
+        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+        "vocab.json", "merges.txt", "model.safetensors", "model.safetensors.index.json"}
 EPILOG = """recipes:
   fast   the lower two thirds of the layers are frozen and computed once; two epochs for the
          upper third. For BERT; notebook 09 builds it step by step.
-  full   every layer learns, for three epochs; only the embedding tables stay as they are.
+  full   every layer learns, for three epochs; only the embeddings stay as they are.
          The loop of notebook 03.
+  Their learning rates are for the small models of the notebooks; a model as large as BERT-base
+  gets three tenths of them.
 
 several processes:
   python -m helpers.finetune --processes 2 ...
@@ -45,7 +56,7 @@ out of memory:
 @dataclass(frozen=True)
 class Recipe:
     """How a model is trained. `frozen` is the share of its layers that is frozen and computed
-    once, 0 to 1; with 0 only the embedding tables are frozen.
+    once, 0 to 1; with 0 only the embeddings are frozen.
     """
 
     epochs: int
@@ -54,6 +65,7 @@ class Recipe:
     frozen: float = 0.0
 
 
+LARGE = 768  # the hidden size from which a model gets smaller learning rates: BERT-base's
 RECIPES = {
     "fast": Recipe(epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
     "full": Recipe(epochs=3, batch_size=16, learning_rate=1e-4),
@@ -78,69 +90,77 @@ class Job:
     overwrite: bool = False
 
 
-def finetune(job, accelerator=None, *, progress=True):
+def finetune(job, *, progress=True):
     """Train, test and save as a `Job` says; returns the metrics, a dictionary.
 
-    In several processes each calls this; the first one writes and returns the same as the others.
+    In several processes each calls this; the first one writes, all return the same.
 
     Raises LearnerError for data that cannot be trained on, a model that is not there or not of
     a known kind, an output directory that holds something else, and a lack of memory or disk.
     """
     import torch
     from accelerate import Accelerator
+    from accelerate.state import PartialState
 
-    recipe = _recipe(job)
-    output = Path(job.output)
-    if accelerator is None:
-        accelerator = Accelerator(
-            cpu=not torch.cuda.is_available(), mixed_precision=_precision(job.precision)
-        )
-    _check_output(job, output)
+    job = replace(job, output=str(job.output), model=str(job.model),
+                  data=None if job.data is None else str(job.data))
+    output = check(job)
+    state = PartialState(cpu=not torch.cuda.is_available())
     data = reviews.load(job.data)
     model, tokenizer, source = _load(job)
+    recipe = _recipe(job, model.config)
     encoded = {split: batching.tokenize(rows, tokenizer, job.max_length)
                for split, rows in data.items()}
+    precision = _agreed(lambda: _precision(job.precision, state.device), state)
+    accelerator = Accelerator(cpu=state.device.type == "cpu", mixed_precision=precision)
     identity = asdict(replace(job, output="", every=0, overwrite=False)) | asdict(recipe) | {
-        "model": source, "texts": sum(len(rows) for rows in data.values()),
+        "model": source, "precision": precision, "texts": _checksum(data),
     }
+    if accelerator.is_main_process:
+        _tidy(job, output)
+    accelerator.wait_for_everyone()
     keeper = parallel.Checkpoints(output / CHECKPOINT, identity, job.every)
-    resumed = keeper.steps()
-    if resumed and accelerator.is_main_process:
-        print(f"Going on after step {resumed}.")
+    keeper.check_everybody_has_it(accelerator)
+    if keeper.steps and accelerator.is_main_process:
+        print(f"Going on after step {keeper.steps}.")
     try:
         with Measured() as cost:
             fitted, loaders = _ready(model, encoded, tokenizer, recipe, accelerator, job.seed)
             steps = recipe.epochs * len(loaders["train"])
-            with _bar(steps, resumed, progress and accelerator.is_main_process) as bar:
+            with _bar(steps, keeper.steps, progress and accelerator.is_main_process) as bar:
                 curve = parallel.train(
                     fitted, loaders["train"], accelerator, epochs=recipe.epochs,
                     learning_rate=recipe.learning_rate, checkpoint=keeper, settings=identity,
                     on_step=bar,
                 )
+        results = {split: parallel.evaluate(fitted, loaders[split], accelerator)
+                   for split in ("validation", "test")}
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
         raise LearnerError(
             f"The memory was used up with a batch of {recipe.batch_size}. Try --batch-size "
-            f"{max(1, recipe.batch_size // 2)}, or a --max-length below {job.max_length}."
+            f"{max(1, recipe.batch_size // 2)}, a --max-length below {job.max_length}"
+            + (", or --recipe full, which keeps no layer's outputs." if recipe.frozen else ".")
         ) from None
+    texts = {split: len(rows) for split, rows in data.items()}
+    seen = recipe.epochs * texts["train"] * (1 - keeper.steps / steps)
     metrics = {
-        "model": source, "recipe": job.recipe, **asdict(recipe), "precision":
-        accelerator.mixed_precision.replace("no", "fp32"), "seed": job.seed,
+        "made_by": MADE_BY, "model": source, "recipe": job.recipe, **asdict(recipe),
+        "layers_frozen": _layers_frozen(recipe, model.config),
+        "layers": model.config.num_hidden_layers,
+        "precision": accelerator.mixed_precision.replace("no", "fp32"), "seed": job.seed,
         "max_length": job.max_length, "processes": accelerator.num_processes,
-        "threads": torch.get_num_threads(), "device": accelerator.device.type,
-        "texts": {split: len(rows) for split, rows in data.items()},
-        "steps": len(curve.loss), "resumed_after_step": resumed,
+        "threads": torch.get_num_threads(), "device": accelerator.device.type, "texts": texts,
+        "steps": len(curve.loss), "resumed_after_step": keeper.steps,
         "final_loss": round(curve.final_loss(), 4),
-        "seconds": round(cost.seconds, 2),
-        "texts_per_second": round(
-            (len(curve.loss) - resumed) * recipe.batch_size / cost.seconds, 1),
+        "seconds": round(keeper.seconds + cost.seconds, 2),
+        "texts_per_second": round(seen / cost.seconds, 1),
         "peak_memory_gb": round(cost.peak / 2**30, 2),
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
     }
-    for split in ("validation", "test"):
-        correct, n = parallel.evaluate(fitted, loaders[split], accelerator)
+    for split, (correct, n) in results.items():
         low, high = training.interval(correct, n)
         metrics[split] = {"accuracy": round(correct / n, 4), "interval_95":
                           [round(low, 4), round(high, 4)], "correct": correct, "texts": n}
@@ -150,44 +170,92 @@ def finetune(job, accelerator=None, *, progress=True):
     return metrics
 
 
-def _recipe(job):
-    """Return the recipe with what the job changes in it."""
+def check(job):
+    """Return where the output goes, as a path.
+
+    Raises LearnerError if something is there that would be lost, or nothing can be written.
+    """
     if job.recipe not in RECIPES:
         raise LearnerError(f"{job.recipe!r} is no recipe, only: {', '.join(RECIPES)}.")
-    recipe = RECIPES[job.recipe]
-    changed = {k: getattr(job, k) for k in ("epochs", "batch_size", "learning_rate")}
-    return replace(recipe, **{k: v for k, v in changed.items() if v})
+    output = Path(job.output).absolute()
+    try:
+        if output == Path.cwd() or os.path.ismount(output):
+            raise LearnerError(f"{job.output!r}: choose a new directory as --output.")
+        if output.exists():
+            _check_contents(job, output)
+        place = next(folder for folder in output.parents if folder.exists())
+        with tempfile.TemporaryDirectory(dir=place):
+            pass
+    except OSError as error:
+        raise LearnerError(
+            f"Nothing can be written to {job.output}: {error.strerror}. Choose another --output."
+        ) from None
+    return output
 
 
-def _precision(wanted):
-    """Return what Accelerate calls a number format; "auto" is bf16 where it is faster."""
-    import torch
-
-    from helpers import speed
-
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return "bf16" if torch.cuda.is_bf16_supported() else "no"
-        return "bf16" if speed.bf16_pays() else "no"
-    return {"fp32": "no"}.get(wanted, wanted)
-
-
-def _check_output(job, output):
-    """Raise LearnerError if something is in the output directory that would be lost."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    ours = output.is_dir() and any((output / name).is_file() for name in (METRICS, CHECKPOINT))
-    if not ours:
+def _check_contents(job, output):
+    names = {p.name for p in output.iterdir()} if output.is_dir() else {"a file"}
+    names -= {name for name in names if name.startswith(f".{CHECKPOINT}-")}  # _tidy's
+    others = {name for name in names - OURS
+              if not (name.startswith("model-") and name.endswith(".safetensors"))}
+    made_by = None
+    if METRICS in names:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            made_by = json.loads((output / METRICS).read_text(encoding="utf-8"))["made_by"]
+    finished = made_by == MADE_BY
+    if others or (names and not finished and names != {CHECKPOINT}):
         raise LearnerError(
             f"{output} exists and holds something else. It is kept: choose another --output."
         )
-    if job.overwrite:
-        (output / CHECKPOINT).unlink(missing_ok=True)
-    elif (output / METRICS).is_file():
+    if finished and CHECKPOINT not in names and not job.overwrite:
         raise LearnerError(
             f"{output} already holds a fine-tuned model. It is kept: choose another --output, or "
             "replace it with --overwrite."
         )
+
+
+def _tidy(job, output):
+    """Remove what a killed process has left, and with --overwrite the checkpoint."""
+    if job.overwrite and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        (output / CHECKPOINT).unlink(missing_ok=True)
+    for leftover in output.glob(f".{CHECKPOINT}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _recipe(job, config):
+    """Return the recipe with what the model's size and the job change in it."""
+    recipe = RECIPES[job.recipe]
+    if config.hidden_size >= LARGE:
+        recipe = replace(recipe, learning_rate=0.3 * recipe.learning_rate)
+    changed = {k: getattr(job, k) for k in ("epochs", "batch_size", "learning_rate")}
+    return replace(recipe, **{k: v for k, v in changed.items() if v})
+
+
+def _precision(wanted, device):
+    """Return what Accelerate calls a number format; "auto" is bf16 where it is faster."""
+    from helpers import speed
+
+    if wanted == "auto":
+        return "bf16" if speed.bf16_pays(device) else "no"
+    return {"fp32": "no"}.get(wanted, wanted)
+
+
+def _agreed(choose, state):
+    """Return what the first process chooses, in every process."""
+    from accelerate.utils import broadcast_object_list
+
+    chosen = [choose() if state.is_main_process else None]
+    if state.num_processes > 1:
+        broadcast_object_list(chosen)
+    return chosen[0]
+
+
+def _checksum(data):
+    """Return a checksum of the texts and their labels."""
+    digest = hashlib.sha256()
+    for split, rows in data.items():
+        digest.update(repr((split, rows["text"][:], rows["label"][:])).encode())
+    return digest.hexdigest()[:16]
 
 
 def _load(job):
@@ -207,6 +275,7 @@ def _load(job):
     if job.model in checkpoints.NAMES:
         found = checkpoints.find(job.model)
         path, source = found.path, f"{found.model_id} at {found.revision}"
+    set_seed(job.seed)  # the new head's
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         if tokenizer.pad_token is None:
@@ -220,17 +289,18 @@ def _load(job):
         for name in DROPOUTS:
             if hasattr(config, name):
                 setattr(config, name, 0.0)
-        set_seed(job.seed)
         model = AutoModelForSequenceClassification.from_pretrained(
             path, config=config, dtype=torch.float32
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise LearnerError(
             f"The model {job.model!r} cannot be loaded: {reason} --model is "
             f"{' or '.join(checkpoints.NAMES)}, a folder, or a name on the Hub."
         ) from error
-    most = config.max_position_embeddings
+    most = getattr(config, "max_position_embeddings", math.inf)
+    if config.model_type == "roberta":  # whose positions start after that of padding
+        most -= config.pad_token_id + 1
     if job.max_length > most:
         raise LearnerError(f"--max-length {job.max_length}: {source} reads {most} tokens at most.")
     if RECIPES[job.recipe].frozen and config.model_type != "bert":
@@ -242,8 +312,11 @@ def _load(job):
 
 def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
     """Freeze what the recipe freezes; return what is trained, and a loader for each split."""
-    model.get_input_embeddings().requires_grad_(False)
-    layers = int(recipe.frozen * model.config.num_hidden_layers)
+    body = model.base_model
+    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
+        if hasattr(body, name):
+            getattr(body, name).requires_grad_(False)
+    layers = _layers_frozen(recipe, model.config)
     if not layers:
         return model, {
             split: batching.loader(
@@ -260,6 +333,10 @@ def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
         split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
         for split, rows in made.items()
     }
+
+
+def _layers_frozen(recipe, config):
+    return int(recipe.frozen * config.num_hidden_layers)
 
 
 @contextlib.contextmanager
@@ -297,8 +374,8 @@ def card(metrics, data=None):
     low, high = test["interval_95"]
     source = f"`{Path(data).name}`" if data else "the reviews of the project"
     frozen_part = (
-        f"The lower {m['frozen']:.0%} of the layers kept their weights." if m["frozen"]
-        else "The embedding tables kept their weights."
+        f"The embeddings and the lower {m['layers_frozen']} of {m['layers']} layers kept their "
+        "weights." if m["layers_frozen"] else "The embeddings kept their weights."
     )
     return f"""# A fine-tuned classifier of short texts
 
@@ -330,25 +407,33 @@ def main(arguments=None):
     processes, threads, port, restarts = (
         options.pop(name) for name in ("processes", "threads", "port", "restarts")
     )
+    if processes is None and (port is not None or restarts):
+        parser.error("--port and --restarts go with --processes")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        parallel.check_count(local, "processes on this machine", "their number")
+        parallel.check_processes(local, "their number")
         if processes is not None and "LOCAL_RANK" not in os.environ:
+            check(Job(**options))  # once, before as many processes say it
+            reviews.load(options["data"])
             parallel.launch("helpers.finetune", given, processes, threads=threads, port=port,
                             restarts=restarts)
             return 0
+        if "LOCAL_RANK" in os.environ and threads is None:  # torchrun would give each but one
+            threads = max(1, parallel.available_cores() // local)
         if threads is not None:
             import torch
 
             torch.set_num_threads(parallel.check_count(threads, "threads", "--threads"))
         metrics = finetune(Job(**options))
     except LearnerError as error:
-        if os.environ.get("RANK", "0") == "0":  # all processes meet the same one
+        if not parallel.leave_message(error):
             print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        again = " without --overwrite" if options["overwrite"] else ""
+        print(f"Stopped. The same command{again} goes on from the last checkpoint.",
+              file=sys.stderr)
         return 130
     if os.environ.get("RANK", "0") == "0":
         low, high = metrics["test"]["interval_95"]
@@ -364,6 +449,7 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole, positive = _at_least(int, 1), _at_least(float, 1e-12)
+    length, natural = _at_least(int, 3), _at_least(int, 0)
     add = parser.add_argument
     add("--output", required=True, metavar="DIR", help="where the model goes; a new directory")
     add("--data", metavar="FILE", help="CSV with the columns text and label (default: the "
@@ -376,19 +462,20 @@ def _parser():
         "together (default: 16)")
     add("--learning-rate", type=positive, default=0.0, metavar="RATE", help="highest rate; too "
         "high, and the loss stays at 0.69, too low, and it falls too slowly")
-    add("--max-length", type=whole, default=batching.MAX_TOKENS, metavar="N",
+    add("--max-length", type=length, default=batching.MAX_TOKENS, metavar="N",
         help="tokens after which a text is cut (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto",
         help="bf16 is faster where the processor or GPU knows it; auto measures that")
-    add("--seed", type=int, default=0, help="of the new head and the order of the texts")
+    add("--seed", type=natural, default=0, help="of the new head and the order of the texts")
     add("--every", type=whole, default=50, metavar="N", help="steps from one checkpoint to the "
         "next (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace a model that DIR holds, and start anew")
-    add("--processes", type=int, metavar="N", help="start that many, which share the work")
+    add("--processes", type=int, metavar="N", help="start that many, which share the work; on "
+        "Windows, only in WSL")
     add("--threads", type=int, metavar="N", help="of each process (default: all cores together)")
     add("--port", type=int, help="where the processes meet (default: any that is free)")
-    add("--restarts", type=int, default=0, metavar="N", help="times to go on from the checkpoint "
-        "by itself if a process dies")
+    add("--restarts", type=natural, default=0, metavar="N", help="times to go on from the "
+        "checkpoint by itself if a process dies")
     return parser
 
 
@@ -398,10 +485,10 @@ def _at_least(kind, lowest):
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not value >= lowest:
+        if value is None or not lowest <= value < math.inf:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is no number above 0" if kind is float
-                else f"{text!r} is no whole number from 1 up"
+                else f"{text!r} is no whole number from {lowest} up"
             )
         return value
 

@@ -121,16 +121,17 @@ def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64):
     """Return the `FrozenOutputs` of the embeddings and the lowest `layers` layers of a BERT.
 
     With `file` they are kept there (safetensors) and read again if they were made from the same
-    weights and the same tokens; otherwise they are made anew. Under `torch.autocast` they are
-    computed, and kept, in its type.
+    weights, the same tokens and in the same number format; otherwise they are made anew.
     """
     sizes, labels = batching.lengths(encoded), encoded["labels"][:]
+    if file is None:
+        hidden = _compute(model, encoded, tokenizer, layers, sizes, batch_size)
+        return FrozenOutputs(hidden, sizes, labels)
     made_from = _fingerprint(model, encoded, layers)
-    hidden = None if file is None else _read(file, made_from)
+    hidden = _read(file, made_from)
     if hidden is None:
         hidden = _compute(model, encoded, tokenizer, layers, sizes, batch_size)
-        if file is not None:
-            _write(file, hidden, made_from)
+        _write(file, hidden, made_from)
     return FrozenOutputs(hidden, sizes, labels)
 
 
@@ -179,7 +180,7 @@ def _fingerprint(model, encoded, layers):
     for part in (model.bert.embeddings, *_encoder(model).layer[:layers]):
         for name, weights in part.state_dict().items():
             digest.update(name.encode())
-            digest.update(weights.detach().cpu().numpy().tobytes())
+            digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     for column in batching.MODEL_INPUTS:
         if column in encoded.column_names:
             digest.update(repr(encoded[column][:]).encode())
@@ -219,5 +220,10 @@ def _encoder(model):
         raise LearnerError(
             f"{type(model).__name__} is no BERT classifier. Frozen layers are computed once for "
             "BertForSequenceClassification only; train another model without."
+        )
+    if model.config._attn_implementation != "sdpa":  # another one reads the masks differently
+        raise LearnerError(
+            "Frozen layers are computed with PyTorch's own attention: load the model with "
+            "attn_implementation='sdpa'."
         )
     return encoder

@@ -7,6 +7,11 @@ of notebook 03 once more, for any number of processes (notebook 10).
 
 import os
 import pickle
+import signal
+import sys
+import tempfile
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,6 +21,8 @@ from torch.utils.data import Sampler
 from helpers import paths
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
+
+RUN_ID = "helpers"  # by which a process knows that `launch` has started it
 
 
 class Share(Sampler):
@@ -45,6 +52,20 @@ def check_count(count, what, option):
     if not isinstance(count, int) or not 1 <= count <= cores:
         raise LearnerError(
             f"{count} {what}: this machine has {cores} cores, so {option} can be 1 to {cores}."
+        )
+    return count
+
+
+def check_processes(count, option="--processes"):
+    """Return a number of processes that this machine can carry: a core each, and a GPU if any.
+
+    Raises LearnerError for another one.
+    """
+    check_count(count, "processes", option)
+    if 0 < (gpus := torch.cuda.device_count()) < count:
+        raise LearnerError(
+            f"{count} processes: each needs a GPU of its own, and this machine has {gpus}. With "
+            "CUDA_VISIBLE_DEVICES= (nothing) before the command, all use the processor."
         )
     return count
 
@@ -89,7 +110,7 @@ def train(
     curve = LossCurve(settings=dict(settings or {}))
     if checkpoint is not None:
         checkpoint.restore(model, optimizer, scheduler, curve)
-    done = len(curve.loss)
+    done, start = len(curve.loss), time.perf_counter()
     for epoch in range(done // len(loader), epochs):
         wrapped.train()
         sampler.set_epoch(epoch)
@@ -111,7 +132,8 @@ def train(
             if on_step is not None:
                 on_step(curve)
             if checkpoint is not None and accelerator.is_main_process:
-                checkpoint.after(model, optimizer, scheduler, curve, steps)
+                checkpoint.after(model, optimizer, scheduler, curve, steps,
+                                 time.perf_counter() - start)
     return curve
 
 
@@ -120,46 +142,63 @@ class Checkpoints:
 
     `identity` says what run it is, a dictionary of plain values; one written by another run is
     refused. A checkpoint is written every `every` steps, whole or not at all.
+
+    Raises LearnerError for a checkpoint of another run, and for a file that is none or cannot be
+    read.
     """
 
     def __init__(self, file, identity, every=50):
         self.file, self.identity, self.every = Path(file), identity, every
+        self.stored = self._read()
+        if self.stored is None:
+            return
+        there = self.stored["identity"]
+        for k, v in self.identity.items():
+            if there.get(k) != v:
+                raise LearnerError(
+                    f"{self.file.parent} holds an unfinished run with another {k}: {there.get(k)} "
+                    f"there, {v} here. Set it back, or start anew with --overwrite or another "
+                    "--output."
+                )
+
+    @property
+    def steps(self):
+        """How many steps the checkpoint holds, 0 without one."""
+        return 0 if self.stored is None else len(self.stored["curve"]["loss"])
+
+    @property
+    def seconds(self):
+        """How long the run took until then."""
+        return 0.0 if self.stored is None else self.stored["seconds"]
+
+    def check_everybody_has_it(self, accelerator):
+        """Raise LearnerError if the processes would go on from different steps."""
+        steps = accelerator.gather(torch.tensor([self.steps], device=accelerator.device)).tolist()
+        if len(set(steps)) > 1:
+            raise LearnerError(
+                f"The processes found checkpoints after different steps ({steps}). The output "
+                "directory has to be one that all machines share."
+            )
 
     def restore(self, model, optimizer, scheduler, curve):
-        """Set everything back to the checkpoint, if there is one.
-
-        Raises LearnerError for one of another run; a broken one counts as none.
-        """
-        stored = self._read()
-        if stored is None:
+        """Set everything back to the checkpoint, if there is one."""
+        if self.stored is None:
             return
-        differing = [k for k, v in self.identity.items() if stored["identity"].get(k) != v]
-        if differing:
-            k = differing[0]
-            raise LearnerError(
-                f"{self.file.parent} holds an unfinished run with another {k}: "
-                f"{stored['identity'].get(k)} there, {self.identity[k]} here. Set it back, or "
-                "start anew with --overwrite or another --output."
-            )
-        model.load_state_dict(stored["model"], strict=False)
-        optimizer.load_state_dict(stored["optimizer"])
-        scheduler.load_state_dict(stored["scheduler"])
-        for name, values in stored["curve"].items():
-            setattr(curve, name, values)
+        model.load_state_dict(self.stored["model"], strict=False)
+        optimizer.load_state_dict(self.stored["optimizer"])
+        scheduler.load_state_dict(self.stored["scheduler"])
+        for name, values in self.stored["curve"].items():
+            setattr(curve, name, list(values))
 
-    def steps(self):
-        """Return how many steps the checkpoint holds, 0 without one."""
-        stored = self._read()
-        return 0 if stored is None else len(stored["curve"]["loss"])
-
-    def after(self, model, optimizer, scheduler, curve, steps):
-        """Write a checkpoint if it is time to."""
+    def after(self, model, optimizer, scheduler, curve, steps, seconds=0.0):
+        """Write a checkpoint if it is time to; `seconds` have passed since the run went on."""
         done = len(curve.loss)
         if done % self.every or done == steps:
             return
         trained = {name for name, p in model.named_parameters() if p.requires_grad}
         state = {
             "identity": self.identity,
+            "seconds": self.seconds + seconds,
             "model": {k: v for k, v in model.state_dict().items() if k in trained},
             "optimizer": optimizer.state_dict(),
             "scheduler": scheduler.state_dict(),
@@ -171,12 +210,17 @@ class Checkpoints:
 
     def _read(self):
         try:
-            return torch.load(self.file, map_location="cpu", weights_only=True)
+            stored = torch.load(self.file, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError):
-            print(f"{self.file} is broken: starting from the beginning.")
-            return None
+            stored = None
+        if not isinstance(stored, dict) or not {"identity", "seconds", "curve"} <= set(stored):
+            raise LearnerError(
+                f"{self.file} cannot be read as a checkpoint: it is broken, or another program's. "
+                "Choose another --output, or start anew with --overwrite."
+            )
+        return stored
 
 
 def evaluate(model, loader, accelerator):
@@ -201,28 +245,57 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
     after one has died, and go on from their checkpoint. `threads` are those of each process, by
     default an equal share of the cores.
 
-    Raises LearnerError if a process fails, with its own last words or how it was stopped.
+    Raises LearnerError if a process fails, with what it left by `leave_message` or how it was
+    stopped, and KeyboardInterrupt if this one is told to stop.
     """
-    import sys
-
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    check_count(processes, "processes", "--processes")
-    threads = threads or max(1, available_cores() // processes)
-    check_count(threads, "threads", "--threads")
+    if sys.platform == "win32":
+        raise LearnerError("PyTorch's launcher does not run on Windows: use WSL, or one process.")
+    check_processes(processes)
+    if threads is None:
+        threads = max(1, available_cores() // processes)
+    check_count(threads * processes if isinstance(threads, int) and threads > 0 else threads,
+                "threads in all processes", "--threads times --processes")
     check_port(port)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=restarts,
-        rdzv_backend="c10d", rdzv_endpoint=f"localhost:{port or 0}", monitor_interval=0.1,
-    )
-    command = ("-u", "-m", module, *arguments)
-    try:
-        elastic_launch(config, sys.executable)(*command)
-    except ChildFailedError as failed:
-        rank, failure = failed.get_first_failure()
-        raise LearnerError(_about(rank, failure, processes)) from None
+    handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name))
+                for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
+    command = (sys.executable, "-u", "-m", module, *arguments)
+    with tempfile.TemporaryDirectory() as logs:
+        config = LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=restarts,
+            run_id=RUN_ID, rdzv_backend="c10d", rdzv_endpoint=f"localhost:{port or 0}",
+            monitor_interval=0.1, logs_specs=DefaultLogsSpecs(log_dir=logs),
+        )
+        try:
+            # `env` takes numbers of threads to the processes and leaves our own as they are.
+            elastic_launch(config, "env")(f"OMP_NUM_THREADS={threads}", *command)
+        except ChildFailedError as failed:
+            # The first to fail, or the one that was killed rather than one that noticed it.
+            rank, failure = min(failed.failures.items(), key=lambda item: (
+                item[1].timestamp, item[1].exitcode >= 0))
+            raise LearnerError(_about(rank, failure, processes)) from None
+        except SignalException:
+            raise KeyboardInterrupt from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+
+
+def leave_message(error):
+    """Leave the words of an error for `launch`, if it has started this process; say if it has."""
+    import json
+
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID or not file:
+        return False
+    with paths.replacing(Path(file)) as fresh:
+        fresh.write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}),
+                         encoding="utf-8")
+    return True
 
 
 def check_port(port):
@@ -258,4 +331,6 @@ def _about(rank, failure, processes):
         return (f"{who} was stopped by {failure.signal_name()}; most often the memory was used "
                 "up, or somebody stopped it. Run the same command again: it goes on from its "
                 "checkpoint.")
+    if "timestamp" in failure.error_file_data:  # what leave_message wrote
+        return failure.message
     return f"{who} ended with exit status {failure.exitcode}; what it said stands above."

@@ -6,40 +6,50 @@ import time
 
 import torch
 
-LARGE = (1024, 1024, 1024)  # large enough that nothing but the multiplying counts
+# Large enough that nothing but the multiplying counts.
+LARGE = {"cpu": (1024, 1024, 1024), "cuda": (4096, 4096, 4096)}
 
 
-def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=LARGE):
+def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=None):
     """Return how many floating-point operations a second a matrix product reaches here.
 
     With the shape (n, k, m), a matrix of n rows and k columns times one of k rows and m columns
     takes 2 · n · k · m of them, a multiplication and an addition for each pair. The median of
-    the products made in `seconds`.
+    the products made in `seconds`; without a shape, large ones.
     """
-    n, k, m = shape
+    kind = torch.device(device).type
+    n, k, m = shape or LARGE.get(kind, LARGE["cpu"])
+    repeats = 20 if kind == "cuda" else 1  # between two looks at the clock: a GPU is told ahead
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, generator=generator).to(device, dtype) for size in [(n, k), (k, m)])
-    for _ in range(2):
-        a @ b
+    a @ b
     spent, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(spent) < 3:
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
-        a @ b
-        _wait(device)
-        spent.append(time.perf_counter() - start)
+        for _ in range(repeats):
+            a @ b
+        wait(device)
+        spent.append((time.perf_counter() - start) / repeats)
     return 2 * n * k * m / statistics.median(spent)
 
 
 def bf16_pays(device="cpu"):
     """Say whether this machine multiplies in bfloat16 clearly faster than in float32.
 
-    Measured, in a fifth of a second: a processor without instructions for it does it in software,
-    and is slower.
+    Measured, in about a second: a processor without instructions for it does it in software, and
+    is slower.
     """
-    bf16, fp32 = (matmul_rate(dtype, device, 0.1, (512, 512, 512))
+    shape = (512, 512, 512) if torch.device(device).type == "cpu" else None
+    bf16, fp32 = (matmul_rate(dtype, device, 0.1, shape)
                   for dtype in (torch.bfloat16, torch.float32))
     return bf16 > 1.3 * fp32
+
+
+def wait(device):
+    """Wait until a GPU has done what it was told; a CPU has."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
 
 
 def training_operations(model, batches):
@@ -64,8 +74,3 @@ def training_operations(model, batches):
         total += counts[key]
     return total
 
-
-def _wait(device):
-    """Wait until a GPU has done what it was told; a CPU has."""
-    if str(device).startswith("cuda"):
-        torch.cuda.synchronize()

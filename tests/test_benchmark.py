@@ -22,8 +22,10 @@ def test_each_recipe_runs_and_is_looked_at(name):
                      "fast": (2, 16)}[name]
     assert figures["steps"] == epochs * 32 // batch
     assert figures["shown"] == epochs * 32
-    # Forward two operations a weight and token, backward twice as many; frozen layers less.
-    assert 0.02e9 < figures["operations"] / figures["shown"] < 17e9
+    # Six operations a weight and token; frozen layers two, and the last for one token less.
+    tokens = 128 if name == "circulating" else 24
+    whole = 6 * 10.6e6 * tokens
+    assert 0.2 * whole < figures["operations"] / figures["shown"] < 1.5 * whole
     share = figures["operations"] / figures["seconds"] / figures["matmul_rate"]
     assert 0 < share < 1.2
 
@@ -62,6 +64,17 @@ def test_the_summary_holds_medians_and_the_spread():
     assert rows["slow"]["a_second"] == 2.0
     assert rows["slow"]["of_ceiling"] == 0.3
     assert " 50.0x" in benchmark.table(rows)
+
+
+@pytest.mark.parametrize("options", [
+    ["--repeats", "0"], ["--texts", "0"], ["--texts", "9999"], ["--save", "--only", "fast"],
+    ["--save", "--texts", "32"],
+])
+def test_options_that_make_no_table_are_refused(options, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main(options)
+    assert stopped.value.code == 2
+    assert options[0] in capsys.readouterr().err
 
 
 def test_a_recipe_that_stops_is_named(monkeypatch):

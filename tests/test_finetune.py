@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
-from helpers import finetune, parallel, reviews, speed, training
+from helpers import checkpoints, finetune, parallel, reviews, speed, training
 from helpers.errors import LearnerError
 
 THREADS = str(parallel.available_cores())
@@ -86,6 +86,38 @@ def test_a_directory_that_holds_something_else_is_kept_always(texts, tmp_path, c
     assert (tmp_path / "diary.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "checkpoint.pt", "model.safetensors"])
+def test_a_file_of_the_same_name_is_kept_too(name, texts, tmp_path, capsys):
+    (tmp_path / name).write_text("{}")
+    assert run(texts, tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "holds something else" in said or "cannot be read as a checkpoint" in said
+    assert (tmp_path / name).read_text() == "{}"
+
+
+def test_what_a_killed_process_has_left_is_no_hindrance(texts, tmp_path):
+    leftover = tmp_path / "m" / ".checkpoint.pt-abcd"
+    leftover.mkdir(parents=True)
+    (leftover / "checkpoint.pt").write_text("half")
+    assert run(texts, tmp_path / "m", "--epochs", "1") == 0
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_place_that_cannot_be_replaced_is_refused_at_once(place, texts, capsys):
+    assert run(texts, place) == 2
+    assert "choose a new directory" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(texts, tmp_path, monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(finetune.tempfile, "TemporaryDirectory", refuse)
+    assert run(texts, tmp_path / "m") == 2
+    assert "Permission denied. Choose another --output" in capsys.readouterr().err
+
+
 def test_a_file_in_the_place_of_the_directory_is_said(texts, tmp_path, capsys):
     (tmp_path / "m").write_text("mine")
     assert run(texts, tmp_path / "m") == 2
@@ -102,8 +134,8 @@ def test_interrupted_it_goes_on_and_ends_as_if_nothing_had_been(texts, tmp_path,
     assert run(texts, whole) == 0
     save = parallel.Checkpoints.after
 
-    def interrupt(self, model, optimizer, scheduler, curve, steps):
-        save(self, model, optimizer, scheduler, curve, steps)
+    def interrupt(self, model, optimizer, scheduler, curve, *rest):
+        save(self, model, optimizer, scheduler, curve, *rest)
         if len(curve.loss) == 8:
             raise Stop
 
@@ -118,6 +150,59 @@ def test_interrupted_it_goes_on_and_ends_as_if_nothing_had_been(texts, tmp_path,
     assert "Going on after step 8." in capsys.readouterr().out
     a, b = (json.loads((tmp_path / n / "curve.json").read_text())["loss"] for n in ("whole", "m"))
     assert a == pytest.approx(b, abs=1e-5)
+
+
+def test_a_replacement_that_was_interrupted_goes_on(texts, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "m"
+    assert run(texts, output, "--epochs", "1") == 0
+    train = parallel.train
+
+    def interrupt(*args, checkpoint, **kwargs):
+        def stop(curve):
+            if len(curve.loss) == 5:
+                raise Stop
+
+        return train(*args, checkpoint=checkpoint, **(kwargs | {"on_step": stop}))
+
+    monkeypatch.setattr(parallel, "train", interrupt)
+    with pytest.raises(Stop):
+        run(texts, output, "--epochs", "1", "--overwrite", "--every", "2")
+    monkeypatch.setattr(parallel, "train", train)
+    capsys.readouterr()
+    assert run(texts, output, "--epochs", "1") == 0
+    assert "Going on after step 4." in capsys.readouterr().out
+
+
+def test_other_texts_are_another_run(texts, tmp_path, monkeypatch):
+    changed = reviews.load(texts)
+    before = finetune._checksum(changed)
+    rows = changed["train"].to_dict()
+    rows["label"][3] = 1 - rows["label"][3]
+    changed["train"] = type(changed["train"]).from_dict(rows)
+    assert finetune._checksum(changed) != before
+
+
+@pytest.mark.parametrize(("recipe", "kept"), [("full", 0), ("fast", 4)])
+def test_what_the_card_calls_kept_is_kept(recipe, kept, texts, tmp_path):
+    assert run(texts, tmp_path / "m", "--recipe", recipe, "--epochs", "1") == 0
+    after = AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")
+    before = AutoModelForSequenceClassification.from_pretrained(checkpoints.find("bert").path)
+    pairs = zip(before.bert.encoder.layer, after.bert.encoder.layer, strict=True)
+    same = [all(map(torch.equal, a.parameters(), b.parameters())) for a, b in pairs]
+    assert same == [True] * kept + [False] * (6 - kept)
+    tables = before.bert.embeddings.parameters(), after.bert.embeddings.parameters()
+    assert all(map(torch.equal, *tables))
+    says = "the lower 4 of 6 layers kept" if kept else "The embeddings kept their weights"
+    assert says in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_a_larger_model_gets_smaller_learning_rates():
+    job = finetune.Job(output="m")
+    rates = [finetune._recipe(job, BertConfig(hidden_size=size, num_attention_heads=12))
+             .learning_rate for size in (384, 768)]
+    assert rates == pytest.approx([5e-4, 1.5e-4])
+    asked = finetune.Job(output="m", learning_rate=2e-5)
+    assert finetune._recipe(asked, BertConfig()).learning_rate == 2e-5
 
 
 def test_gpt2_learns_too(texts, tmp_path):
@@ -138,7 +223,10 @@ def test_the_fast_recipe_says_that_it_is_for_bert(texts, tmp_path, capsys):
     (["--learning-rate", "0"], "'0' is no number above 0"),
     (["--learning-rate", "nan"], "'nan' is no number above 0"),
     (["--recipe", "slow"], "invalid choice"),
-    (["--max-length", "0"], "'0' is no whole number"),
+    (["--max-length", "2"], "'2' is no whole number from 3 up"),
+    (["--seed", "-1"], "'-1' is no whole number from 0 up"),
+    (["--learning-rate", "inf"], "'inf' is no number above 0"),
+    (["--port", "29500"], "go with --processes"),
 ])
 def test_a_wrong_option_is_named(options, said, texts, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -191,23 +279,29 @@ def test_the_help_teaches(capsys):
 
 
 def test_the_number_format_follows_the_machine(monkeypatch):
-    for pays, wanted in ((True, "bf16"), (False, "no")):
-        monkeypatch.setattr(speed, "bf16_pays", lambda pays=pays: pays)
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        assert finetune._precision("auto") == wanted
-    assert finetune._precision("fp32") == "no"
+    monkeypatch.setattr(speed, "bf16_pays", {"cuda": True, "cpu": False}.get)
+    assert finetune._precision("auto", "cuda") == "bf16"
+    assert finetune._precision("auto", "cpu") == "no"
+    assert finetune._precision("fp32", "cuda") == "no"
+    assert finetune._precision("bf16", "cpu") == "bf16"
 
 
 def test_a_full_disk_leaves_no_half_a_model(texts, tmp_path, monkeypatch, capsys):
     from transformers import BertForSequenceClassification
 
-    def fail(*args, **kwargs):
+    output = tmp_path / "m"
+    assert run(texts, output, "--epochs", "1") == 0
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+
+    def fail(model, folder, **kwargs):
+        (folder / "model.safetensors").write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(BertForSequenceClassification, "save_pretrained", fail)
-    assert run(texts, tmp_path / "m", "--epochs", "1") == 2
+    assert run(texts, output, "--epochs", "1", "--overwrite") == 2
     assert "No space left on device" in capsys.readouterr().err
-    assert not (tmp_path / "m" / "model.safetensors").exists()
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_job_names_an_unknown_recipe():

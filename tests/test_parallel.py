@@ -1,6 +1,7 @@
 """Several processes: the same curve as one, a killed one that is missed, a run that goes on."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -105,15 +106,46 @@ def test_two_processes_give_one_process_s_curve(texts, in_one, tmp_path):
 
 
 @several
+def test_they_do_with_the_lower_layers_frozen_too(texts, tmp_path):
+    for name, options in {"one": ("--threads", "1"), "two": ("--processes", "2")}.items():
+        done = finetune(texts, tmp_path / name, "--recipe", "fast", *options)
+        assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path / "two")["processes"] == 2
+    assert metrics(tmp_path / "two")["layers_frozen"] == 4
+    assert difference(tmp_path / "one", tmp_path / "two") <= 1e-4
+
+
+@several
+@pytest.mark.parametrize("options", [["--data", "nothing.csv"], ["--model", "bret"]])
+def test_what_is_wrong_is_said_once(options, texts, tmp_path):
+    done = finetune(texts, tmp_path / "m", "--processes", "2", *options)
+    assert done.returncode == 2
+    assert done.stderr.count(options[1]) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@several
+def test_stopped_by_hand_it_says_how_to_go_on(texts, tmp_path):
+    output = tmp_path / "two"
+    run = subprocess.Popen(command(texts, output, "--processes", "2", "--every", "3"),
+                           cwd=paths.ROOT, stderr=subprocess.PIPE, text=True)
+    wait_for_a_checkpoint(run, output)
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=120)[1]
+    assert run.returncode == 130, said
+    assert said.strip().splitlines()[-1].startswith("Stopped. The same command goes on")
+    assert "Traceback" not in said
+
+
+@several
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [
     ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
     ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
      "--mixed_precision", "no", "--dynamo_backend", "no"],
 ])
 def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = str(probe.getsockname()[1])
+    port = str(parallel.free_port())
     options = ["--main_process_port", port] if "accelerate" in launcher[0] else []
     line = [sys.executable, "-m", *launcher, *options,
             *command(texts, tmp_path / "two")[1:]]
@@ -124,13 +156,17 @@ def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
     assert difference(in_one, tmp_path / "two") <= 1e-4
 
 
-def kill_a_worker(run, output):
-    """Kill one of two processes after the first checkpoint."""
+def wait_for_a_checkpoint(run, output):
     end = time.monotonic() + 120
     while not (output / "checkpoint.pt").is_file():
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def kill_a_worker(run, output):
+    """Kill one of two processes after the first checkpoint."""
+    wait_for_a_checkpoint(run, output)
     workers = [p for p in psutil.Process(run.pid).children() if "helpers.finetune" in p.cmdline()]
     assert len(workers) == 2
     workers[1].send_signal(signal.SIGKILL)
@@ -156,6 +192,7 @@ def test_a_killed_worker_ends_the_job_with_a_clear_line_and_it_goes_on_with_any_
 
 
 @several
+@pytest.mark.slow
 def test_with_restarts_it_goes_on_by_itself(texts, in_one, tmp_path):
     output = tmp_path / "two"
     run = subprocess.Popen(
@@ -205,6 +242,14 @@ def test_a_port_in_use_is_said():
             parallel.launch("helpers.finetune", [], 1, port=port)
 
 
+def test_each_process_needs_a_gpu_where_there_are_any(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert parallel.check_processes(1) == 1
+    if CORES > 1:
+        with pytest.raises(LearnerError, match="this machine has 1"):
+            parallel.check_processes(2)
+
+
 @pytest.mark.parametrize("port", [0, -1, 70000])
 def test_a_number_that_is_no_port_is_said(port):
     with pytest.raises(LearnerError, match=f"Port {port} cannot be used"):
@@ -220,19 +265,46 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     curve = curves.LossCurve()
     curve.record(0.5, 1e-4, 1.0)
     parts = (model, optimizer, scheduler, curve)
-    parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0}, every=1).after(*parts, steps=5)
+    parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0}, every=1).after(*parts, 5, seconds=2.0)
+    found = parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0})
+    assert (found.steps, found.seconds) == (1, 2.0)
     with pytest.raises(LearnerError, match="another seed: 0 there, 1 here"):
-        parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1}).restore(*parts)
-    (tmp_path / "c.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:500])
-    assert parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1}).steps() == 0
+        parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1})
+
+
+@pytest.mark.parametrize("content", ["cut", "text", "weights"])
+def test_a_file_that_is_no_checkpoint_is_kept(content, tmp_path):
+    file = tmp_path / "c.pt"
+    torch.save({"weights": torch.zeros(500)}, file)
+    if content == "cut":
+        file.write_bytes(file.read_bytes()[:500])
+    elif content == "text":
+        file.write_text("a diary")
+    before = file.read_bytes()
+    with pytest.raises(LearnerError, match="cannot be read as a checkpoint"):
+        parallel.Checkpoints(file, {"seed": 0})
+    assert file.read_bytes() == before
+
+
+def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path):
+    class Two:
+        device = "cpu"
+
+        def gather(self, steps):
+            return torch.cat([steps, torch.tensor([8])])
+
+    with pytest.raises(LearnerError, match="has to be one that all machines share"):
+        parallel.Checkpoints(tmp_path / "c.pt", {}).check_everybody_has_it(Two())
 
 
 def test_the_loop_of_notebook_10_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
-                                                               tmp_path):
+                                                               tmp_path, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "PYTORCH_NVML_BASED_CUDA_CHECK", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # as before, when the test has ended
     path = next(p for p in headless.chosen() if p.name.startswith("10"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     space = {"encoded": encoded, "tokenizer": tokenizer}
-    for start in ("import os", "def new_model(", "def seconds_to_exchange(", "def train("):
+    for start in ("import os", "def new_model(", "def figures(", "def train("):
         source = next(s for s in cells if s.startswith(start))
         space |= {"checkpoint": None}
         exec(source, space)

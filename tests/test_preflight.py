@@ -218,8 +218,7 @@ def test_nobody_is_asked_anything_with_the_small_checkpoints(monkeypatch):
 
 
 def test_predicted_times_scale_with_the_machine(monkeypatch, tmp_path):
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / "timings.json").write_text(json.dumps({
+    (tmp_path / "timings.json").write_text(json.dumps({
         "speeds": {"training": 20, "python": 100},
         "startup": 10, "seconds": {"03_manual_training_loop": 60, "short": 4},
     }))
