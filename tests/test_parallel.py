@@ -18,7 +18,9 @@ from helpers import batching, curves, headless, parallel, paths, training
 from helpers.errors import LearnerError
 
 CORES = parallel.available_cores()
-several = pytest.mark.skipif(CORES < 2, reason="one core cannot hold two processes")
+several = pytest.mark.skipif(
+    CORES < 2 or sys.platform == "win32", reason="two processes need two cores, and no Windows"
+)
 
 
 # What is split
