@@ -326,7 +326,8 @@ def main(arguments=None):
         print(table(summary(runs)))
         if options.save:
             with paths.replacing(FILE) as fresh:
-                fresh.write_text(json.dumps(runs) + "\n", encoding="utf-8")
+                lines = ",\n".join(json.dumps(figures) for figures in runs)
+                fresh.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     except LearnerError as error:
         print(error, file=sys.stderr)
         return 1

@@ -66,6 +66,15 @@ def test_the_summary_holds_medians_and_the_spread():
     assert " 50.0x" in benchmark.table(rows)
 
 
+def test_the_stored_runs_bear_out_what_notebook_09_says():
+    rows = benchmark.summary(benchmark.load())
+    assert set(rows) == set(benchmark.RECIPES)
+    for name, times in {"circulating": 50, "trainer_defaults": 9, "setfit": 15}.items():
+        assert rows[name]["seconds"] >= times * rows["fast"]["seconds"], name
+    assert rows["fast"]["accuracy"] >= rows["circulating"]["interval"][0]
+    assert all(0.1 < row["of_ceiling"] < 1 for row in rows.values())
+
+
 @pytest.mark.parametrize("options", [
     ["--repeats", "0"], ["--texts", "0"], ["--texts", "9999"], ["--save", "--only", "fast"],
     ["--save", "--texts", "32"],
