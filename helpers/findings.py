@@ -19,7 +19,7 @@ from pathlib import Path
 from helpers import checkpoints, paths, requirements, wheels
 
 MIN_PYTHON = (3, 11)
-# What the notebooks need at most, measured on CPUs; the four learners of 10 take twice as much.
+# What the notebooks need at most, measured on CPUs; the learners of 10 take more.
 MEMORY_GB = {"small": 2.0, "full": 6.0}
 GPU_GB = MEMORY_GB  # a little less in truth: what is imported stays in the main memory
 DISK_GB = 1.0  # saved models and caches of the small size

@@ -414,8 +414,6 @@ def main(arguments=None):
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         parallel.check_processes(local, "their number")
         if processes is not None and "LOCAL_RANK" not in os.environ:
-            check(Job(**options))  # once, before as many processes say it
-            reviews.load(options["data"])
             parallel.launch("helpers.finetune", given, processes, threads=threads, port=port,
                             restarts=restarts)
             return 0
