@@ -6,13 +6,11 @@ of notebook 03 once more, for any number of processes (notebook 10).
 """
 
 import os
-import pickle
 import signal
 import sys
 import tempfile
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import torch
@@ -213,7 +211,7 @@ class Checkpoints:
             stored = torch.load(self.file, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError):
+        except Exception:  # an unpickler trips over foreign bytes in many ways
             stored = None
         if not isinstance(stored, dict) or not {"identity", "seconds", "curve"} <= set(stored):
             raise LearnerError(

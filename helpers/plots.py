@@ -12,6 +12,7 @@ import numpy as np
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
+from matplotlib.ticker import LogLocator
 
 from helpers.curves import LN_2, smoothed
 
@@ -503,6 +504,20 @@ def band(curves, title):
 
 
 @styled
+def same_curve(curves, title):
+    """Draw the losses of two runs step by step, the first as a line, the second as dots on it."""
+    figure, axes = new()
+    (first, line), (second, dots) = curves.items()
+    axes.plot(range(1, len(line.loss) + 1), line.loss, color="#9DB7CC", lw=5, label=first)
+    axes.plot(range(1, len(dots.loss) + 1), dots.loss, "o", color=INK, ms=5, label=second)
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)")
+    axes.legend(loc="lower left")
+    axes.set_title(title)
+    show(figure, f"Losses by step: {first} ends at {line.loss[-1]:.2f}, {second} at "
+                 f"{dots.loss[-1]:.2f}.")
+
+
+@styled
 def ladder(rates, title):
     """Draw how many texts a second each rung of a ladder reaches, and its gain over the last.
 
@@ -581,6 +596,11 @@ def power_law(points, exponents, title, label):
         axes.plot(sizes, middle * sizes ** exponents[name], color=colour, lw=1.4,
                   label=f"{name}: exponent {exponents[name]:.2f}")
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds a step")
+    ticks = sorted({size for seconds in points.values() for size in seconds})
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
+    axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(loc="upper left")
     axes.set_title(title)
     listing = ", ".join(f"{name} {exponent:.2f}" for name, exponent in exponents.items())

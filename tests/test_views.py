@@ -65,6 +65,21 @@ FIGURES = {
                                   "Next"),
         "hot: a 0.60, b 0.40; cold: a 1.00",
     ),
+    "same curve": (lambda: plots.same_curve({"one": RUN, "two": RUN}, "Same"), "two at 0.30"),
+    "ladder": (lambda: plots.ladder({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
+    "roofline": (
+        lambda: plots.roofline({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"),
+        "small 20%",
+    ),
+    "accuracy over time": (
+        lambda: plots.accuracy_over_time({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
+        "fast 0.90 after 2 s",
+    ),
+    "power law": (
+        lambda: plots.power_law({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
+        "more 1.00",
+    ),
+    "efficiency": (lambda: plots.efficiency([1, 2], {"wire": [1.0, 0.5]}), "wire 50% with 2"),
     "diagram": (plots.transfer_diagram, "keeps that encoder frozen"),
 }
 
