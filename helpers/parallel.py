@@ -271,9 +271,7 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
             # `env` takes numbers of threads to the processes and leaves our own as they are.
             elastic_launch(config, "env")(f"OMP_NUM_THREADS={threads}", *command)
         except ChildFailedError as failed:
-            # The first to fail, or the one that was killed rather than one that noticed it.
-            rank, failure = min(failed.failures.items(), key=lambda item: (
-                item[1].timestamp, item[1].exitcode >= 0))
+            rank, failure = min(failed.failures.items(), key=lambda item: _consequence(item[1]))
             raise LearnerError(_about(rank, failure, processes)) from None
         except SignalException:
             raise KeyboardInterrupt from None
@@ -323,12 +321,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def _left_message(failure):
+    return "timestamp" in failure.error_file_data  # what leave_message wrote
+
+
+def _consequence(failure):
+    """Return how likely a failure is but the consequence of another process's, to sort by.
+
+    Whole seconds do not tell which came first. One that was killed is a cause; so is one that
+    left a message. The others lose their connection, or are told to stop: SIGTERM.
+    """
+    if failure.exitcode < 0:
+        return 3 if failure.exitcode == -signal.SIGTERM else 0
+    return 1 if _left_message(failure) else 2
+
+
 def _about(rank, failure, processes):
     who = f"Process {rank} of {processes}"
     if failure.exitcode < 0:
         return (f"{who} was stopped by {failure.signal_name()}; most often the memory was used "
                 "up, or somebody stopped it. Run the same command again: it goes on from its "
                 "checkpoint.")
-    if "timestamp" in failure.error_file_data:  # what leave_message wrote
+    if _left_message(failure):
         return failure.message
     return f"{who} ended with exit status {failure.exitcode}; what it said stands above."

@@ -208,6 +208,16 @@ def test_with_restarts_it_goes_on_by_itself(texts, in_one, tmp_path):
     assert difference(in_one, output) <= 1e-4
 
 
+def test_the_cause_is_told_from_its_consequences():
+    def failure(exitcode, **data):
+        return type("Failure", (), {"exitcode": exitcode, "error_file_data": data})
+
+    killed, told = failure(-9), failure(2, message="No file.", timestamp=1)
+    disconnected, stopped = failure(1, message="<NONE>"), failure(-15, message="<NONE>")
+    order = [stopped, disconnected, told, killed]
+    assert sorted(order, key=parallel._consequence) == [killed, told, disconnected, stopped]
+
+
 def test_a_worker_that_cannot_import_says_so(monkeypatch, capfd):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(LearnerError, match="Process 0 of 1 ended with exit status 1"):
