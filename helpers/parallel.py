@@ -21,6 +21,9 @@ from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
 RUN_ID = "helpers"  # by which a process knows that `launch` has started it
+# Without this, PyTorch's processes meet after a restart in the store of those before, and may
+# find the addresses of the dead in it ("Connection refused").
+OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
 class Share(Sampler):
@@ -261,6 +264,7 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
     handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name))
                 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
     command = (sys.executable, "-u", "-m", module, *arguments)
+    before, os.environ[OWN_STORE] = os.environ.get(OWN_STORE), "1"
     with tempfile.TemporaryDirectory() as logs:
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=restarts,
@@ -276,6 +280,10 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
         except SignalException:
             raise KeyboardInterrupt from None
         finally:
+            if before is None:
+                del os.environ[OWN_STORE]
+            else:
+                os.environ[OWN_STORE] = before
             if threading.current_thread() is threading.main_thread():
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
