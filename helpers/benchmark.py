@@ -131,7 +131,7 @@ def fast(model, encoded, tokenizer, seed):
     from torch.utils.flop_counter import FlopCounterMode
 
     recipe = finetune.RECIPES["fast"]
-    layers = int(recipe.frozen * model.config.num_hidden_layers)
+    layers = recipe.layers_frozen(model.config)
     clock = Clock(None, recipe.epochs * -(-len(encoded["train"]) // recipe.batch_size))
     bf16 = speed.bf16_pays()
     # Without its cache, which would keep the weights of the first step.

@@ -64,6 +64,10 @@ class Recipe:
     learning_rate: float
     frozen: float = 0.0
 
+    def layers_frozen(self, config):
+        """Return how many layers of a model with this config are frozen."""
+        return int(self.frozen * config.num_hidden_layers)
+
 
 LARGE = 768  # the hidden size from which a model gets smaller learning rates: BERT-base's
 RECIPES = {
@@ -147,7 +151,7 @@ def finetune(job, *, progress=True):
     seen = recipe.epochs * texts["train"] * (1 - keeper.steps / steps)
     metrics = {
         "made_by": MADE_BY, "model": source, "recipe": job.recipe, **asdict(recipe),
-        "layers_frozen": _layers_frozen(recipe, model.config),
+        "layers_frozen": recipe.layers_frozen(model.config),
         "layers": model.config.num_hidden_layers,
         "precision": accelerator.mixed_precision.replace("no", "fp32"), "seed": job.seed,
         "max_length": job.max_length, "processes": accelerator.num_processes,
@@ -316,7 +320,7 @@ def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
     for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
         if hasattr(body, name):
             getattr(body, name).requires_grad_(False)
-    layers = _layers_frozen(recipe, model.config)
+    layers = recipe.layers_frozen(model.config)
     if not layers:
         return model, {
             split: batching.loader(
@@ -333,10 +337,6 @@ def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
         split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
         for split, rows in made.items()
     }
-
-
-def _layers_frozen(recipe, config):
-    return int(recipe.frozen * config.num_hidden_layers)
 
 
 @contextlib.contextmanager

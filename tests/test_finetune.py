@@ -6,18 +6,14 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
+from conftest import csv_of
 from helpers import checkpoints, finetune, parallel, reviews, speed, training
 from helpers.errors import LearnerError
-
-THREADS = str(parallel.available_cores())
 
 
 @pytest.fixture(scope="module")
 def texts(data, tmp_path_factory):
-    file = tmp_path_factory.mktemp("texts") / "mine.csv"
-    rows = data["train"].select(range(120)).select_columns(["text", "label"])
-    rows.to_csv(str(file), index=False)
-    return file
+    return csv_of(data["train"].select(range(120)), tmp_path_factory.mktemp("texts"))
 
 
 def run(texts, output, *options):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from conftest import csv_of
 from helpers import batching, curves, headless, parallel, paths, training
 from helpers.errors import LearnerError
 
@@ -62,10 +63,7 @@ def test_one_process_takes_the_steps_of_the_loop_of_notebook_03(new_model, encod
 @pytest.fixture(scope="module")
 def texts(data, tmp_path_factory):
     """A CSV of 150 reviews: 105 to train on, so that each epoch ends with a short batch."""
-    file = tmp_path_factory.mktemp("texts") / "mine.csv"
-    rows = data["train"].select(range(150)).select_columns(["text", "label"])
-    rows.to_csv(str(file), index=False)
-    return file
+    return csv_of(data["train"].select(range(150)), tmp_path_factory.mktemp("texts"))
 
 
 def command(texts, output, *options):
