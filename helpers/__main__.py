@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 
-from helpers import paths, requirements, stamping, wheels, workshop
+from helpers import paths, requirements
+from tools import pack, stamp, wheels
 from helpers.errors import LearnerError
 
 
@@ -54,7 +55,7 @@ def main(arguments=None):
         if options.command == "stamp":
             return stamp(options.repository, options.branch, options.hub)
         if options.command == "pack":
-            return workshop.pack(
+            return pack.pack(
                 options.folder, options.platform, options.python, gpu=options.gpu
             )
         status = install()
@@ -66,9 +67,9 @@ def main(arguments=None):
     if options.command == "lab":
         return call("jupyter", "lab", "notebooks")
     if options.command == "run":
-        from helpers import headless
+        from tools import run
 
-        return headless.run(options.notebooks, save=options.save)
+        return run.run(options.notebooks, save=options.save)
     return call("pytest", *for_pytest)
 
 
@@ -77,13 +78,13 @@ def stamp(repository=None, branch=None, hub=None):
 
     Raises LearnerError for what is no address or no branch.
     """
-    now = stamping.address()
-    address = stamping.checked(
+    now = stamp.address()
+    address = stamp.checked(
         now.repository if repository is None else repository,
         now.branch if branch is None else branch,
         now.hub if hub is None else hub,
     )
-    changed = stamping.stamp(address)
+    changed = stamp.stamp(address)
     for path in changed:
         print(path.relative_to(paths.ROOT).as_posix())
     print(f"{len(changed)} files changed: {address.repository}, branch {address.branch}.")

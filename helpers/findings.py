@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from helpers import checkpoints, paths, requirements, wheels
+from helpers import checkpoints, paths, requirements
 
 MIN_PYTHON = (3, 11)
 # What the notebooks need at most, measured on CPUs; the learners of 10 take more.
@@ -70,7 +70,7 @@ def here(linux, macos, windows):
 def python():
     """Look at the version of Python."""
     found = f"{platform.python_version()} on {platform.system()}"
-    newest = wheels.PYTHONS[-1]
+    newest = requirements.PYTHONS[-1]
     source = here(
         f"your distribution (sudo apt install python3 python3-venv, if that is {newest} or a "
         "little older) or https://www.python.org/downloads/",

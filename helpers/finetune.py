@@ -360,7 +360,7 @@ def _out_of_memory(error):
 
 def _save(model, tokenizer, output, metrics, curve, job):
     """Save everything, whole or not at all; the checkpoint goes with the older folder."""
-    with paths.replacing(output, folder=True) as fresh:
+    with paths.replacing_folder(output) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
         curve.save(fresh / CURVE)

@@ -17,6 +17,7 @@ FILE = paths.ROOT / "requirements.txt"
 PYPROJECT = paths.ROOT / "pyproject.toml"
 PROJECT = "fine-tuning-bert-notebooks"
 VERSIONS_VARIABLE = "VERSIONS"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # tested; the first is the oldest that works
 
 
 def pinned(file=None):

@@ -158,6 +158,6 @@ def save(model, tokenizer, folder):
 
     Raises LearnerError if the disk is full or read-only; what was in `folder` then stays.
     """
-    with paths.replacing(folder, folder=True) as fresh:
+    with paths.replacing_folder(folder) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)

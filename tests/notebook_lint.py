@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import stamping
+from tools import stamp
 
 IGNORED, RAISES = "nbval-ignore-output", "raises-exception"
-COLAB = stamping.TAG  # the first code cell, which is no part of the lesson
+COLAB = stamp.TAG  # the first code cell, which is no part of the lesson
 TAGS = {IGNORED, RAISES, COLAB, "loop"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -88,7 +88,7 @@ def _stamp(path, code):
     if [COLAB in tags(cell) for cell in code] != [True] + [False] * (len(code) - 1):
         yield "its first code cell, and only that, is not the one for Colab"
     text = path.read_text(encoding="utf-8")
-    if stamping.stamped_notebook(text, path.name, stamping.address()) != text:
+    if stamp.stamped_notebook(text, path.name, stamp.address()) != text:
         yield "it is not stamped with the address in pyproject.toml: run python -m helpers stamp"
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from helpers import benchmark
+from making import benchmark
 from helpers.errors import LearnerError
 
 

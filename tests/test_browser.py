@@ -14,7 +14,7 @@ import pytest
 from nbconvert import HTMLExporter
 from notebook_lint import WIDGET_VIEW
 
-from helpers import headless
+from tools import run
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = browser.chromium()
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium here, so no browser tests: install it, or set CHROMIUM to its path",
 )
-NOTEBOOKS = {path.name[:2]: path for path in headless.chosen()}
+NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
 SECONDS = 900  # for one notebook, on a slow day
 LONG = {"09", "10"}  # minutes each, and nothing in them to play with
 

@@ -25,7 +25,8 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from notebook_lint import COLAB, tags
 
-from helpers import colab, headless, paths, requirements, stamping
+from helpers import colab, paths, requirements
+from tools import run, stamp
 from helpers.errors import LearnerError
 
 pytestmark = [
@@ -170,7 +171,7 @@ def machine(tmp_path, packages):
 
 
 def colab_cell(repository, branch=BRANCH):
-    return stamping.cell_source(stamping.checked(repository, branch))
+    return stamp.cell_source(stamp.checked(repository, branch))
 
 
 NO_PROCESS = "import subprocess; subprocess.run = subprocess.Popen = None"
@@ -350,7 +351,7 @@ def test_a_failure_of_pip_that_says_nothing_is_still_a_clear_line(monkeypatch):
 
 
 def test_the_cell_stands_first_in_every_notebook_and_is_the_same():
-    expected = stamping.cell_source(stamping.address())
-    for path in headless.chosen():
+    expected = stamp.cell_source(stamp.address())
+    for path in run.chosen():
         cells = nbformat.read(path, as_version=4).cells
         assert next(c for c in cells if c.cell_type == "code").source == expected

@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from helpers import headless, paths
+from helpers import paths
+from tools import run
 
 MISTAKES = {
     "zero_grad_dropped": ("        optimizer.zero_grad()\n", ""),
@@ -84,12 +85,12 @@ def outcomes(tmp_path_factory):
     """Run nbval over the copies; return {name: number of failed cells}."""
     folder = tmp_path_factory.mktemp("faults")
     shutil.copy(paths.ROOT / "conftest.py", folder)
-    original = next(p for p in headless.chosen() if p.name.startswith("03"))
+    original = next(p for p in run.chosen() if p.name.startswith("03"))
     short = cut_to_the_loop(nbformat.read(original, as_version=4))
     for old, new in SHORTER.items():
         short = replaced(short, old, new)
     nbformat.write(short, folder / "unchanged.ipynb")
-    executed, _, _, error = headless.execute(folder / "unchanged.ipynb")
+    executed, _, _, error = run.execute(folder / "unchanged.ipynb")
     assert error is None
     copies = {"unchanged": executed} | {
         name: replaced(executed, old, new) for name, (old, new) in MISTAKES.items()
@@ -141,7 +142,7 @@ def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, toke
 
     from helpers import batching, curves, training
 
-    original = next(p for p in headless.chosen() if p.name.startswith("03"))
+    original = next(p for p in run.chosen() if p.name.startswith("03"))
     cells = nbformat.read(original, as_version=4).cells
     loop = next(c.source for c in cells if "loop" in c.metadata.get("tags", []))
     functions = [c.source for c in cells if c.cell_type == "code"

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import from_bert, pretraining
+from making import from_bert, pretraining
 
 SENTENCE = " the house was old and the garden was small but we were happy there"
 

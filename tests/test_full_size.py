@@ -14,7 +14,8 @@ import pytest
 from hub import LocalHub
 from test_faults import replaced
 
-from helpers import checkpoints, headless
+from helpers import checkpoints
+from tools import run
 
 pytestmark = pytest.mark.slow
 
@@ -111,14 +112,14 @@ def shortened(path):
 
 @pytest.mark.parametrize("number", REVIEWS)
 def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cache, tmp_path):
-    path = next(p for p in headless.chosen() if p.name.startswith(number))
+    path = next(p for p in run.chosen() if p.name.startswith(number))
     nbformat.write(shortened(path), tmp_path / path.name)
     names = ["bert", "gpt2"] if number == "05" else ["bert"]
     here = [cache / f"models--{checkpoints.CATALOGUE[n, 'full'].model_id.replace('/', '--')}"
             for n in names]
     complete = all(folder.is_dir() for folder in here)
     hub.log.clear()
-    notebook, seconds, peak, error = headless.execute(tmp_path / path.name)
+    notebook, seconds, peak, error = run.execute(tmp_path / path.name)
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)  # models of half a gigabyte
     print(f"{path.stem}: {seconds:.0f} s, {peak / 2**30:.1f} GB")
     assert error is None

@@ -5,7 +5,8 @@ import torch
 import transformers
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from helpers import generation, pretraining, widgets
+from helpers import generation, widgets
+from making import pretraining
 from helpers.errors import LearnerError
 
 PROMPT = "The room was"

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 import helpers.__main__ as commands
-from helpers import headless, paths, preflight, requirements
+from helpers import paths, preflight, requirements
+from tools import run
 
 # From the bottom up: a module may import those above its line, never those below.
 LAYERS = [
@@ -98,10 +99,10 @@ def test_the_requirements_are_pinned_exactly():
 
 
 def test_notebooks_are_chosen_by_number_or_name():
-    assert [p.name[:2] for p in headless.chosen(["03", "notebooks/00_start_here.ipynb"])] == [
+    assert [p.name[:2] for p in run.chosen(["03", "notebooks/00_start_here.ipynb"])] == [
         "00", "03",
     ]
-    assert headless.run(["77"]) == 2
+    assert run.run(["77"]) == 2
 
 
 def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
@@ -109,39 +110,39 @@ def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     nbformat.write(notebook, tmp_path / "42_broken.ipynb")
-    monkeypatch.setattr(headless, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(preflight, "speeds", lambda: {"training": 10.0, "python": 10.0})
-    assert headless.run() == 1
+    assert run.run() == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_recorded_run_becomes_the_reference_once(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "REFERENCE", tmp_path / "reference")
     recorded = tmp_path / "03_loop.json"
-    assert not headless.promoted(recorded)
+    assert not run.promoted(recorded)
     recorded.write_text("{}")
-    assert headless.promoted(recorded)
-    assert not headless.promoted(recorded)
+    assert run.promoted(recorded)
+    assert not run.promoted(recorded)
     assert (tmp_path / "reference" / "03_loop.small.json").read_text() == "{}"
 
 
 def test_outputs_of_the_full_size_are_not_stored(monkeypatch, capsys):
     monkeypatch.setenv("CHECKPOINT_SIZE", "full")
-    assert headless.run(["00"], save=True) == 2
+    assert run.run(["00"], save=True) == 2
     assert "unset CHECKPOINT_SIZE" in capsys.readouterr().err
 
 
 def test_timings_of_another_speed_are_brought_to_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(headless, "TIMINGS", tmp_path / "timings.json")
+    monkeypatch.setattr(run, "TIMINGS", tmp_path / "timings.json")
     slow, fast = {"training": 10.0, "python": 5.0}, {"training": 20.0, "python": 5.0}
-    headless.save_timings({"a": 30.0, "b": 10.0}, 10.0, slow)
-    headless.save_timings({"b": 4.0}, 9.0, fast)
-    assert headless.json.loads((tmp_path / "timings.json").read_text()) == {
+    run.save_timings({"a": 30.0, "b": 10.0}, 10.0, slow)
+    run.save_timings({"b": 4.0}, 9.0, fast)
+    assert run.json.loads((tmp_path / "timings.json").read_text()) == {
         "speeds": fast, "seconds": {"a": 20.0, "b": 4.0}, "startup": 9.0,
     }
 
 
 def test_what_starting_up_takes_is_measured_with_the_imports_of_the_notebooks(monkeypatch):
-    monkeypatch.setattr(headless, "execute", lambda path: (None, path.read_text(), 0, None))
-    assert "transformers" in headless.startup()
-    exec(headless.IMPORTS, {})
+    monkeypatch.setattr(run, "execute", lambda path: (None, path.read_text(), 0, None))
+    assert "transformers" in run.startup()
+    exec(run.IMPORTS, {})

@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from notebook_lint import COLAB, tags
 
-from helpers import headless, paths
+from helpers import paths
+from tools import run
 
 PAGE = (paths.ROOT / "INSTRUCTORS.md").read_text(encoding="utf-8")
 SHEET = {
@@ -17,7 +18,7 @@ SHEET = {
         r"^\| (\d\d) [^|]+\| (\d+) min \| ([\d.]+) (min|s) \| (\d+) min \|", PAGE, re.M
     )
 }
-NOTEBOOKS = {path.name[:2]: path for path in headless.chosen()}
+NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
 WORDS_A_MINUTE, SECONDS_A_LINE, SECONDS_A_FIGURE = 180, 4, 30  # as the page says
 
 

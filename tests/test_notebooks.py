@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from notebook_lint import COLAB, IGNORED, RAISES, WIDGET_STATE, problems, tags
 
-from helpers import headless
+from tools import run
 
-NOTEBOOKS = headless.chosen()
+NOTEBOOKS = run.chosen()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -101,5 +101,5 @@ def test_a_stored_traceback_keeps_the_cell_and_the_error_and_names_no_folder():
     parts = ["-----", "ValueError  Traceback", "Cell In[6], line 1\n----> 1 f()",
              "\x1b[36mFile \x1b[32m/home/me/site-packages/x.py:7\x1b[39m", "ValueError: no"]
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=parts)
-    kept = headless.short(error).traceback
+    kept = run.short(error).traceback
     assert kept == [*parts[:3], "    (1 call inside the libraries left out)\n", parts[4]]

@@ -15,7 +15,8 @@ import torch
 from accelerate import Accelerator
 
 from conftest import csv_of
-from helpers import batching, curves, headless, parallel, paths, training
+from helpers import batching, curves, parallel, paths, training
+from tools import run
 from helpers.errors import LearnerError
 
 CORES = parallel.available_cores()
@@ -311,7 +312,7 @@ def test_the_loop_of_notebook_10_is_the_one_that_helpers_keeps(new_model, encode
                                                                tmp_path, monkeypatch):
     for name in ("OMP_NUM_THREADS", "PYTORCH_NVML_BASED_CUDA_CHECK", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # as before, when the test has ended
-    path = next(p for p in headless.chosen() if p.name.startswith("10"))
+    path = next(p for p in run.chosen() if p.name.startswith("10"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     space = {"encoded": encoded, "tokenizer": tokenizer}
     for start in ("import os", "def new_model(", "def figures(", "def train("):

@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import torch
 
-from helpers import checkpoints, findings, headless, paths, preflight, requirements, wheels
+from helpers import checkpoints, findings, paths, preflight, requirements
+from tools import run, wheels
 
 
 def test_this_machine_is_ready(capsys):
@@ -241,4 +242,4 @@ def test_the_speeds_take_a_second_and_a_slow_core_shows(monkeypatch):
 
 def test_every_notebook_has_its_time_recorded():
     recorded = set(preflight.predicted_seconds())
-    assert recorded == {path.stem for path in headless.chosen()}
+    assert recorded == {path.stem for path in run.chosen()}

@@ -11,7 +11,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from helpers import checkpoints, curves, paths, pretraining, reviews, trainers
+from helpers import checkpoints, curves, paths, reviews, trainers
+from making import pretraining
 from helpers.errors import LearnerError
 
 TINY = pretraining.Recipe(vocab_size=400, width=32, inner=64, layers=1, heads=2, start="random",

@@ -15,7 +15,8 @@ import tiny_run
 import torch
 from transformers import Trainer, default_data_collator
 
-from helpers import batching, curves, headless, trainers, training
+from helpers import batching, curves, trainers, training
+from tools import run
 from helpers.errors import LearnerError
 
 TRIALS = 20 if "forkserver" in multiprocessing.get_all_start_methods() else 4
@@ -52,7 +53,7 @@ def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
 
 def test_what_the_notebook_writes_by_hand_is_what_helpers_keeps(tmp_path):
     """Its two classes give the batches and the curve of `trainers`' own."""
-    path = next(p for p in headless.chosen() if p.name.startswith("04"))
+    path = next(p for p in run.chosen() if p.name.startswith("04"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     space = {"Trainer": Trainer, "TrainerCallback": tiny_run.TrainerCallback,
              "batching": batching, "curves": curves, "time": time}

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from helpers import batching, curves, exercises, paths, training
+from helpers import batching, checks, curves, paths, training
 from helpers.errors import LearnerError
 
 
@@ -189,5 +189,5 @@ def test_an_error_of_another_kind_is_passed_on(tmp_path):
 def test_checking_an_exercise_leaves_the_random_state_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    exercises.check("03.2", lambda model, batch, optimizer: torch.rand(1).item())
+    checks.check("03.2", lambda model, batch, optimizer: torch.rand(1).item())
     assert torch.equal(before, torch.get_rng_state())

@@ -18,12 +18,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import requirements
 from helpers.errors import LearnerError
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 GLIBC = 28  # the newest 2.x that a packed wheel may need: Debian 10, Ubuntu 20.04, RHEL 8
 MACOS = 14  # as torch's own wheels
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = requirements.PYTHONS
 NETWORK = re.compile(
     "connection broken by|Failed to establish|name resolution|timed out|ssl certificate",
     re.IGNORECASE,

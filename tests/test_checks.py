@@ -11,14 +11,15 @@ import torch  # noqa: F401 (the mistakes below use it)
 from sklearn.metrics import f1_score  # noqa: F401 (the mistakes below use it)
 from transformers import TrainerCallback
 
-from helpers import exercises, headless
+from helpers import checks
+from tools import run
 from helpers.errors import LearnerError
 
 
 def found_in_notebooks():
     """Return {number: (name of the function, source of the stub cell, source of the solution)}."""
     found = {}
-    for path in headless.chosen():
+    for path in run.chosen():
         cells = nbformat.read(path, as_version=4).cells
         for cell, after in itertools.pairwise(cells):
             call = re.search(r'exercises\.check\("([\d.]+)", (\w+)\)', cell.source)
@@ -313,7 +314,7 @@ CASES = [
 
 
 def verdict(number, answer, capsys):
-    exercises.check(number, answer)
+    checks.check(number, answer)
     return capsys.readouterr().out
 
 
@@ -329,7 +330,7 @@ def test_the_solution_in_the_notebook_passes(number, capsys):
 def test_the_stub_in_the_notebook_is_not_answered_yet(number, capsys):
     name, stub, _ = EXERCISES[number]
     space = {}
-    exec(stub, {"exercises": exercises, "TrainerCallback": TrainerCallback}, space)
+    exec(stub, {"exercises": checks, "TrainerCallback": TrainerCallback}, space)
     assert "not answered yet" in verdict(number, space[name], capsys)
 
 
@@ -367,13 +368,13 @@ def test_a_wrong_class_gets_its_hint(number, kind, capsys):
 
 
 def test_every_check_has_its_exercise_and_typical_mistakes():
-    assert set(exercises._CHECKS) == set(EXERCISES)
+    assert set(checks._CHECKS) == set(EXERCISES)
     assert set(EXERCISES) == set(MISTAKES) | set(WRONG_STEPS) | set(WRONG_CLASSES)
 
 
 def test_an_unknown_exercise_is_named():
     with pytest.raises(LearnerError, match=r"no exercise '9\.9'"):
-        exercises.check("9.9", len)
+        checks.check("9.9", len)
 
 
 def test_an_error_in_the_answer_names_its_line(capsys):

@@ -1,7 +1,7 @@
 """Pretrain a small GPT-2: its tokenizer, its weights, and how well it predicts held-out text.
 
-python -m helpers.pretraining --corpus FOLDER
-python -m helpers.pretraining --dataset Salesforce/wikitext --config wikitext-2-raw-v1 \
+python -m making.pretraining --corpus FOLDER
+python -m making.pretraining --dataset Salesforce/wikitext --config wikitext-2-raw-v1 \
     --revision COMMIT
 
 Text files in, a folder for `from_pretrained` out. The training may be interrupted at any moment:
@@ -10,7 +10,7 @@ the same command goes on from the last complete checkpoint.
 The architecture and the byte-level BPE are those of Radford et al. (2019), "Language models are
 unsupervised multitask learners", at a size for two CPU cores. With `--start bert` the model starts
 from the bundled BERT's weights and, while it learns to write, reads short texts beside it
-(`helpers.from_bert`); with `--start random` it has the corpus alone.
+(`making.from_bert`); with `--start random` it has the corpus alone.
 """
 
 import argparse
@@ -30,7 +30,8 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
-from helpers import from_bert, generation, paths, reviews, trainers
+from helpers import generation, paths, reviews, trainers
+from making import from_bert
 from helpers.errors import LearnerError
 
 END = "<|endoftext|>"
@@ -431,7 +432,7 @@ def card(figures):
             "A language model with the architecture and the kind of tokenizer of GPT-2, for "
             f"learning on a laptop: {f['parameters'] / 1e6:.1f} million parameters, {f['layers']} "
             f"layers, {f['width']} wide, {f['vocab_size']:,} tokens, a context of {CONTEXT}. No "
-            "pad token, like GPT-2. `python -m helpers.pretraining` made it and wrote this page "
+            "pad token, like GPT-2. `python -m making.pretraining` made it and wrote this page "
             "from `pretraining.json`.",
         ],
         "## Data": [
@@ -472,7 +473,7 @@ def save(model, tokenizer, output, figures):
     """
     half = type(model)(model.config).half()
     half.load_state_dict(model.state_dict())
-    with paths.replacing(output, folder=True) as fresh:
+    with paths.replacing_folder(output) as fresh:
         half.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
         config = json.loads((fresh / "config.json").read_text(encoding="utf-8"))
@@ -487,7 +488,7 @@ def save(model, tokenizer, output, figures):
 def main(arguments=None):
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m helpers.pretraining", description=__doc__.partition("\n\n")[0],
+        prog="python -m making.pretraining", description=__doc__.partition("\n\n")[0],
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--corpus", help="a folder of .txt files, a paragraph a line")

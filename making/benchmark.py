@@ -1,6 +1,6 @@
 """Five ways to fine-tune the same BERT on the same reviews, timed against each other.
 
-python -m helpers.benchmark [--repeats 3] [--only fast loop] [--save]
+python -m making.benchmark [--repeats 3] [--only fast loop] [--save]
 
 Each training runs in a process of its own, the recipes by turns. The clock stands still while
 the test reviews are predicted, eight times a training. SetFit takes part where it is installed.
@@ -217,7 +217,7 @@ def run(names, repeats, texts=None):
     """Run the recipes by turns, each in a process of its own; yields their figures."""
     for seed in range(repeats):
         for name in names:
-            command = [sys.executable, "-m", "helpers.benchmark", "--one", name,
+            command = [sys.executable, "-m", "making.benchmark", "--one", name,
                        "--seed", str(seed), *([] if texts is None else ["--texts", str(texts)])]
             done = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True,
                                   check=False)
@@ -295,7 +295,7 @@ def _test(encoded, tokenizer):
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.benchmark", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m making.benchmark", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))

@@ -17,10 +17,11 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from helpers import checkpoints, paths, requirements, wheels, workshop_install
+from helpers import checkpoints, paths, requirements
+from tools import install, wheels
 from helpers.errors import LearnerError
 
-INSTALLER = Path(workshop_install.__file__)
+INSTALLER = Path(install.__file__)
 CONSTRAINTS = "constraints.txt"
 INSTALLED = 1.35  # disk taken over bytes unpacked, with compiled modules: measured, 2.2 GB of 1.66
 README = """\
@@ -84,7 +85,7 @@ def chosen_targets(platforms=(), pythons=(), gpu=False):
 
     Raises LearnerError for one that is not known.
     """
-    platforms = list(dict.fromkeys(platforms)) or [workshop_install.this_platform()]
+    platforms = list(dict.fromkeys(platforms)) or [install.this_platform()]
     pythons = list(dict.fromkeys(pythons)) or [f"{sys.version_info[0]}.{sys.version_info[1]}"]
     for kind, names, known in (("platform", platforms, tuple(wheels.PLATFORMS)),
                                ("version of Python", pythons, wheels.PYTHONS)):
@@ -134,7 +135,7 @@ def _prepared(folder):
     if find_spec("pip") is None:
         raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
                            "sudo apt install python3-pip python3-venv).")
-    manifest = folder / workshop_install.MANIFEST
+    manifest = folder / install.MANIFEST
     if folder.exists() and not folder.is_dir():
         raise LearnerError(f"{folder} is a file. Name a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not manifest.is_file():
@@ -159,7 +160,7 @@ def _prepared(folder):
 
 
 def _entry(path):
-    return {"bytes": path.stat().st_size, "sha256": workshop_install.sha256(path)}
+    return {"bytes": path.stat().st_size, "sha256": install.sha256(path)}
 
 
 def _checkpoints():
@@ -195,7 +196,7 @@ def _check_space(folder, targets, cached):
 
 def _fill(folder, files, targets, cached, commit):
     """Write all that belongs into the pack, the manifest last; returns the manifest."""
-    manifest = {"format": workshop_install.FORMAT, "complete": False, "commit": commit,
+    manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
                 "targets": [], "checkpoints": [], "files": files}
     _write_manifest(folder, manifest)
     wanted = [f"{name}=={version}" for name, version in requirements.pinned().items()]
@@ -229,7 +230,7 @@ def _fill(folder, files, targets, cached, commit):
 
 
 def _write_manifest(folder, manifest):
-    with paths.replacing(folder / workshop_install.MANIFEST) as fresh:
+    with paths.replacing(folder / install.MANIFEST) as fresh:
         fresh.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 

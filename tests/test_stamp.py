@@ -9,9 +9,10 @@ import pytest
 from notebook_lint import COLAB, tags
 
 import helpers.__main__ as commands
-from helpers import headless, paths, stamping
+from helpers import paths
+from tools import run, stamp
 from helpers.errors import LearnerError
-from helpers.stamping import Address
+from tools.stamp import Address
 
 FORK = Address("https://github.com/someone/their-fork", "try/this")
 
@@ -32,7 +33,7 @@ def contents(folder):
 
 
 def test_everything_is_stamped_with_the_address_in_pyproject():
-    assert list(stamping.outdated(stamping.address())) == []
+    assert list(stamp.outdated(stamp.address())) == []
 
 
 @pytest.mark.parametrize("repository", [
@@ -42,7 +43,7 @@ def test_everything_is_stamped_with_the_address_in_pyproject():
     "git@github.com:owner/name", "ssh://git@github.com/owner/name.git",
 ])
 def test_each_form_of_a_github_address_is_the_same_repository(repository):
-    address = stamping.checked(repository, "main")
+    address = stamp.checked(repository, "main")
     assert address == Address("https://github.com/owner/name", "main")
     assert (address.on_github, address.name) == ("owner/name", "name")
 
@@ -53,10 +54,10 @@ def test_each_form_of_a_github_address_is_the_same_repository(repository):
     ("file:///srv/git/name.git", "name"),
 ])
 def test_another_host_is_kept_as_it_is_and_has_no_badges(repository, name):
-    address = stamping.checked(repository, "main")
+    address = stamp.checked(repository, "main")
     assert address.name == name
     assert address.on_github is address.binder() is address.colab("notebooks/x.ipynb") is None
-    assert f'"{address.repository}"' in stamping.cell_source(address)
+    assert f'"{address.repository}"' in stamp.cell_source(address)
 
 
 @pytest.mark.parametrize(("repository", "branch", "hub", "said"), [
@@ -77,7 +78,7 @@ def test_another_host_is_kept_as_it_is_and_has_no_badges(repository, name):
 ])
 def test_a_wrong_address_is_refused_in_a_line(repository, branch, hub, said):
     with pytest.raises(LearnerError) as error:
-        stamping.checked(repository, branch, hub)
+        stamp.checked(repository, branch, hub)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -86,8 +87,8 @@ def test_the_command_stamps_a_fork_and_a_second_run_changes_nothing(copy, capsys
     command = ["stamp", "--repository", "git@github.com:someone/their-fork.git",
                "--branch", "try/this"]
     assert commands.main(command) == 0
-    assert f"{len(headless.chosen()) + 2} files changed" in capsys.readouterr().out
-    assert stamping.address() == FORK
+    assert f"{len(run.chosen()) + 2} files changed" in capsys.readouterr().out
+    assert stamp.address() == FORK
     after = contents(copy)
     readme = after["README.md"].decode()
     assert "/github/someone/their-fork/blob/try/this/notebooks/00_start_here.ipynb)" in readme
@@ -99,10 +100,10 @@ def test_the_command_stamps_a_fork_and_a_second_run_changes_nothing(copy, capsys
 
 @pytest.mark.parametrize("elsewhere", [FORK, Address("https://example.org/x.git", "v2")])
 def test_stamping_there_and_back_leaves_every_byte_as_it_was(copy, elsewhere):
-    before, here = contents(copy), stamping.address()
-    stamping.stamp(elsewhere)
+    before, here = contents(copy), stamp.address()
+    stamp.stamp(elsewhere)
     assert contents(copy) != before
-    stamping.stamp(here)
+    stamp.stamp(here)
     assert contents(copy) == before
 
 
@@ -131,7 +132,7 @@ def test_a_new_notebook_gets_link_and_cell_and_keeps_the_rest(tmp_path):
     path = tmp_path / "42_new.ipynb"
     nbformat.write(notebook, path)
     before = path.read_text(encoding="utf-8")
-    after = stamping.stamped_notebook(before, path.name, FORK)
+    after = stamp.stamped_notebook(before, path.name, FORK)
     read = nbformat.reads(after, as_version=4)
     nbformat.validate(read)
     assert read.cells[0].source == (
@@ -143,21 +144,21 @@ def test_a_new_notebook_gets_link_and_cell_and_keeps_the_rest(tmp_path):
     assert json.loads(after)["cells"][2] == json.loads(before)["cells"][1]
     nbformat.write(read, path)
     assert path.read_text(encoding="utf-8") == after, "not as nbformat writes it"
-    assert stamping.stamped_notebook(after, path.name, FORK) == after
+    assert stamp.stamped_notebook(after, path.name, FORK) == after
 
 
 def test_a_cell_that_has_been_run_keeps_its_count():
-    path = headless.chosen()[0]
+    path = run.chosen()[0]
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cell = next(c for c in notebook["cells"] if COLAB in c["metadata"].get("tags", []))
     cell["execution_count"] = 1
-    again = json.loads(stamping.stamped_notebook(json.dumps(notebook), path.name, FORK))
+    again = json.loads(stamp.stamped_notebook(json.dumps(notebook), path.name, FORK))
     kept = next(c for c in again["cells"] if COLAB in c["metadata"].get("tags", []))
     assert kept["execution_count"] == 1
 
 
 def test_the_links_of_binder_and_nbgitpuller_lead_to_the_first_notebook():
-    hub = stamping.checked(FORK.repository, FORK.branch, "https://hub.example.org/")
+    hub = stamp.checked(FORK.repository, FORK.branch, "https://hub.example.org/")
     link = urlsplit(hub.nbgitpuller())
     assert (link.hostname, link.path) == ("hub.example.org", "/hub/user-redirect/git-pull")
     query = {key: values[0] for key, values in parse_qs(link.query).items()}
@@ -173,15 +174,15 @@ def test_the_links_of_binder_and_nbgitpuller_lead_to_the_first_notebook():
 
 def test_every_notebook_has_its_badge_in_the_readme():
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    for path in headless.chosen():
-        assert f"({stamping.address().colab(f'notebooks/{path.name}')})" in readme
-    assert stamping.address().nbgitpuller() in readme
-    assert f"({stamping.address().binder()})" in readme
+    for path in run.chosen():
+        assert f"({stamp.address().colab(f'notebooks/{path.name}')})" in readme
+    assert stamp.address().nbgitpuller() in readme
+    assert f"({stamp.address().binder()})" in readme
 
 
 def test_the_cell_does_nothing_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     space = {}
-    exec(stamping.cell_source(stamping.address()), space)
+    exec(stamp.cell_source(stamp.address()), space)
     assert set(space) - {"__builtins__"} == {"find_spec"}
     assert list(tmp_path.iterdir()) == []

@@ -12,10 +12,11 @@ import pytest
 import tiny_index
 
 import helpers.__main__ as commands
-from helpers import checkpoints, paths, requirements, wheels, workshop, workshop_install
+from helpers import checkpoints, paths, requirements
+from tools import install, pack, wheels
 from helpers.errors import LearnerError
 
-HERE = workshop_install.this_platform()
+HERE = install.this_platform()
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -32,7 +33,7 @@ def original(tmp_path_factory):
     tiny_index.repository(folder / "repository", "tiny==1.0\n", "leaf==1.0\n")
     with pytest.MonkeyPatch.context() as patch:
         use(folder, patch)
-        workshop.pack(folder / "pack")
+        pack.pack(folder / "pack")
     return folder
 
 
@@ -97,7 +98,7 @@ def test_a_pack_holds_what_the_requirements_need_at_the_pinned_versions(packed):
     manifest = manifest_of(packed)
     assert manifest["complete"]
     for name, known in manifest["files"].items():
-        assert workshop_install.sha256(packed / name) == known["sha256"]
+        assert install.sha256(packed / name) == known["sha256"]
     everything = {p.relative_to(packed).as_posix() for p in packed.rglob("*") if p.is_file()}
     assert everything == {*manifest["files"], "manifest.json"}
     assert f"Python {PYTHON}" in (packed / "README.txt").read_text(encoding="utf-8")
@@ -189,7 +190,7 @@ def test_torch_for_windows_is_taken_though_its_metadata_names_cuda_on_linux(inde
 def test_every_wheel_that_does_not_exist_is_named(repository, tmp_path):
     (repository / "requirements.txt").write_text("tiny==1.0\nnowhere==2.0\nabsent==3.0\n")
     with pytest.raises(LearnerError, match=r"absent==3.0, nowhere==2.0.*Leave that platform"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
 
 
 def test_without_a_network_packing_says_so(repository, tmp_path, monkeypatch):
@@ -198,7 +199,7 @@ def test_without_a_network_packing_says_so(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(LearnerError, match="no connection to the package index"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
 
 
 @pytest.mark.parametrize(
@@ -221,17 +222,17 @@ def test_a_folder_with_something_else_in_it_is_kept(repository, tmp_path):
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "holiday.jpg").write_bytes(b"beach")
     with pytest.raises(LearnerError, match="not empty"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
     assert [p.name for p in (tmp_path / "pack").iterdir()] == ["holiday.jpg"]
     with pytest.raises(LearnerError, match="is a file"):
-        workshop.pack(tmp_path / "pack" / "holiday.jpg")
+        pack.pack(tmp_path / "pack" / "holiday.jpg")
 
 
 def test_an_older_pack_is_brought_up_to_date(packed, repository, monkeypatch):
     (repository / "requirements.txt").write_text("-c constraints.txt\nleaf==2.0\n")
     (repository / "constraints.txt").write_text("")
     tiny_index.commit(repository)
-    workshop.pack(packed)
+    pack.pack(packed)
     assert wheels_of(packed) == ["leaf", "pip"]
     assert (packed / "wheels" / "leaf-2.0-py3-none-any.whl").is_file()
 
@@ -248,7 +249,7 @@ def test_an_interrupted_packing_goes_on_and_repairs_what_was_damaged(packed, ind
         return real(lines, *others)
 
     monkeypatch.setattr(wheels, "_download", noted)
-    workshop.pack(packed)
+    pack.pack(packed)
     assert asked == [["tiny==1.0"]]
     assert wheels_of(packed) == ["leaf", "pip", "tiny"]
     assert manifest_of(packed)["complete"]
@@ -259,7 +260,7 @@ def test_too_small_a_disk_is_said_before_anything_is_downloaded(repository, tmp_
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setattr(wheels, "collect", lambda *a, **k: pytest.fail("downloaded"))
     with pytest.raises(LearnerError, match="GB free, which is not enough"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
 
 
 def test_a_disk_that_fills_up_while_pip_downloads_is_said():
@@ -268,22 +269,22 @@ def test_a_disk_that_fills_up_while_pip_downloads_is_said():
 
 
 def test_without_pip_packing_says_what_to_install(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(workshop, "find_spec", lambda name: None)
+    monkeypatch.setattr(pack, "find_spec", lambda name: None)
     with pytest.raises(LearnerError, match="sudo apt install python3-pip"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
 
 
 def test_without_git_packing_says_what_to_install(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LearnerError, match=r"git failed .*https://git-scm.com"):
-        workshop.pack(tmp_path / "pack")
+        pack.pack(tmp_path / "pack")
 
 
 def test_changes_that_are_not_committed_are_said_and_left_out(repository, tmp_path, capsys):
     (repository / "notebooks" / "00_start.ipynb").write_text("half a thought")
-    workshop.pack(tmp_path / "pack")
+    pack.pack(tmp_path / "pack")
     assert "without your 1 changes since: notebooks/00_start.ipynb" in capsys.readouterr().out
-    workshop_install.unpack(tmp_path / "pack" / "repository.zip", tmp_path / "unpacked")
+    install.unpack(tmp_path / "pack" / "repository.zip", tmp_path / "unpacked")
     unpacked = tmp_path / "unpacked" / "notebooks" / "00_start.ipynb"
     assert unpacked.read_text() == "as delivered\n"
 
@@ -311,13 +312,13 @@ def test_a_tiny_pack_installs_and_a_second_run_keeps_what_the_learner_changed(pa
 
 def test_a_newer_pack_replaces_only_what_the_learner_left_alone(tmp_path, packed, repository):
     folder = tmp_path / "folder"
-    workshop_install.unpack(packed / "repository.zip", folder)
+    install.unpack(packed / "repository.zip", folder)
     (folder / "notebooks" / "00_start.ipynb").write_text("my notes")
     (repository / "notebooks" / "00_start.ipynb").write_text("second edition\n")
     (repository / "helpers" / "__init__.py").write_text("# second edition\n")
     tiny_index.commit(repository)
-    workshop.pack(packed)
-    kept = workshop_install.unpack(packed / "repository.zip", folder)
+    pack.pack(packed)
+    kept = install.unpack(packed / "repository.zip", folder)
     assert kept == ["notebooks/00_start.ipynb"]
     assert (folder / "notebooks" / "00_start.ipynb").read_text() == "my notes"
     assert (folder / "helpers" / "__init__.py").read_text() == "# second edition\n"
@@ -335,7 +336,7 @@ def test_an_installation_cut_off_in_the_middle_of_a_package_is_completed(packed,
     assert done.returncode == 0, done.stdout + done.stderr
     assert (site / "tiny.py").is_file()
     (folder / ".venv" / "pyvenv.cfg").unlink()
-    python = workshop_install.python_of(folder)
+    python = install.python_of(folder)
     python.unlink()  # and as venv leaves an environment
     assert install(packed, folder).returncode == 0
     assert python.is_file()
@@ -345,8 +346,8 @@ def test_an_interruption_says_how_to_go_on(packed, tmp_path, monkeypatch, capsys
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workshop_install, "make_environment", interrupted)
-    assert workshop_install.main([str(tmp_path / "folder")], pack=packed) == 130
+    monkeypatch.setattr(install, "make_environment", interrupted)
+    assert install.main([str(tmp_path / "folder")], pack=packed) == 130
     assert "goes on" in capsys.readouterr().err
     assert install(packed, tmp_path / "folder").returncode == 0
 
@@ -395,23 +396,23 @@ def test_a_python_too_old_can_read_the_installer(version):
     import ast
 
     major, minor = map(int, version.split("."))
-    text = Path(workshop_install.__file__).read_text(encoding="utf-8")
+    text = Path(install.__file__).read_text(encoding="utf-8")
     ast.parse(text, feature_version=(major, minor))
 
 
 def test_an_old_python_is_told_which_one_it_takes(packed, monkeypatch, tmp_path):
     fake = (3, 8, 18, "final", 0)
     monkeypatch.setattr(sys, "version_info", fake)
-    monkeypatch.setattr(workshop_install.platform, "python_version", lambda: "3.8.18")
+    monkeypatch.setattr(install.platform, "python_version", lambda: "3.8.18")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(workshop_install.Stop, match=f"this is Python 3.8.18.*python{PYTHON} inst"):
-        workshop_install.fitting_target(manifest_of(packed))
+    with pytest.raises(install.Stop, match=f"this is Python 3.8.18.*python{PYTHON} inst"):
+        install.fitting_target(manifest_of(packed))
 
 
 def test_a_python_without_venv_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "venv", None)
-    with pytest.raises(workshop_install.Stop, match="sudo apt install python3-venv"):
-        workshop_install.make_environment(tmp_path, tmp_path / "python")
+    with pytest.raises(install.Stop, match="sudo apt install python3-venv"):
+        install.make_environment(tmp_path, tmp_path / "python")
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(packed, tmp_path):
@@ -427,23 +428,23 @@ def test_what_pip_says_went_wrong_is_passed_on(packed, tmp_path):
     wheel = packed / "wheels" / "tiny-1.0-py3-none-any.whl"
     tiny_index.wheel(packed / "wheels", "tiny", requires=["forgotten"])
     manifest = manifest_of(packed)
-    manifest["files"][f"wheels/{wheel.name}"] = workshop._entry(wheel)
+    manifest["files"][f"wheels/{wheel.name}"] = pack._entry(wheel)
     (packed / "manifest.json").write_text(json.dumps(manifest))
     done = install(packed, tmp_path / "folder")
     assert done.returncode == 1
     assert "No matching distribution found for forgotten" in done.stderr
-    (tmp_path / "folder" / workshop_install.LOG).write_text("OSError: [Errno 28] No space left")
-    assert "disk is full" in workshop_install.pip_problem(tmp_path / "folder")
+    (tmp_path / "folder" / install.LOG).write_text("OSError: [Errno 28] No space left")
+    assert "disk is full" in install.pip_problem(tmp_path / "folder")
 
 
 def test_a_path_too_long_for_windows_is_said_before(monkeypatch, tmp_path):
-    monkeypatch.setattr(workshop_install, "long_paths_allowed", lambda: False)
+    monkeypatch.setattr(install, "long_paths_allowed", lambda: False)
     target = {"longest_path": 200}
     folder = tmp_path / ("deep" * 20)
-    stops = pytest.raises(workshop_install.Stop, match=r"py install.py C:\\bert")
+    stops = pytest.raises(install.Stop, match=r"py install.py C:\\bert")
     with monkeypatch.context() as patch, stops:
-        patch.setattr(workshop_install.os, "name", "nt")
-        workshop_install.check_folder(folder, target)
+        patch.setattr(install.os, "name", "nt")
+        install.check_folder(folder, target)
 
 
 # Checkpoints
@@ -462,7 +463,7 @@ def test_checkpoints_are_carried_from_cache_to_cache(
                                    entry.revision)
     monkeypatch.setattr(checkpoints, "at_hand", lambda name, size: name == "bert")
     monkeypatch.setattr(checkpoints, "find", lambda name, size: found)
-    workshop.pack(tmp_path / "pack")
+    pack.pack(tmp_path / "pack")
     assert "openai-community/gpt2 is not in the Hub's cache" in capsys.readouterr().out
     manifest = manifest_of(tmp_path / "pack")
 
@@ -471,7 +472,7 @@ def test_checkpoints_are_carried_from_cache_to_cache(
     if not links:
         monkeypatch.setattr(os, "symlink", refused)
     for _ in range(2):
-        workshop_install.place_checkpoints(tmp_path / "pack", manifest, Path(sys.executable))
+        install.place_checkpoints(tmp_path / "pack", manifest, Path(sys.executable))
         for name in entry.files:
             path = try_to_load_from_cache(
                 entry.model_id, name, revision=entry.revision, cache_dir=theirs
@@ -543,7 +544,7 @@ def test_the_real_pack_installs_without_a_network_and_trains(tmp_path, monkeypat
     pack, home = tmp_path / "Stick für alle", tmp_path / "Zuhause von Käthe"
     start = time.monotonic()
     try:
-        workshop.pack(pack)
+        pack.pack(pack)
     except LearnerError as error:
         if "no connection" in str(error):
             pytest.skip("packing needs the package index, which does not answer")
@@ -558,8 +559,8 @@ def test_the_real_pack_installs_without_a_network_and_trains(tmp_path, monkeypat
     assert "Ready." in done.stdout
     print(f"installed in {time.monotonic() - start:.0f} s")
 
-    folder = home / workshop_install.FOLDER_NAME
-    python = str(workshop_install.python_of(folder))
+    folder = home / install.FOLDER_NAME
+    python = str(install.python_of(folder))
     start = time.monotonic()
     done = isolated(pack, python, "-c", FIRST_PREDICTION, env=environment, cwd=folder)
     assert "predicted 1" in done.stdout, done.stdout + done.stderr
