@@ -1,4 +1,4 @@
-"""Notebooks 01 to 05 run with the full-size checkpoints, downloaded from a Hub on this machine.
+"""Notebooks 01 to 05 and 07 run with the full-size checkpoints, downloaded from a Hub on this machine.
 
 Every cell is executed as it stands, in a copy of the notebook that is made shorter in two ways:
 a first cell keeps only a few of the reviews, and where a cell itself takes a fixed number of
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 REVIEWS = {  # how many of train, validation and test
     "01": (40, 16, 8), "02": (48, 8, 8), "03": (16, 8, 16), "04": (16, 8, 8), "05": (8, 4, 4),
+    "07": (16, 8, 8),
 }
 SHORTER = {  # what stands in a cell once, and what stands there instead
     "02": {"step = len(batches) // 10": "step = len(batches) // 3"},
@@ -30,15 +31,17 @@ SHORTER = {  # what stands in a cell once, and what stands there instead
         'reviews.load()["train"].select(range(128))': 'reviews.load()["train"].select(range(8))',
         "num_train_epochs=2, per_device_train_batch_size=16,":
             "num_train_epochs=2, per_device_train_batch_size=1,",
-        'encoded["train"].select(range(100)), epochs=12,':
-            'encoded["train"].select(range(8)), epochs=3,',
-        'few = encoded["train"].select(range(200))': 'few = encoded["train"].select(range(8))',
     },
     "05": {
         'train_dataset=encoded["train"].select(range(300))':
             'train_dataset=encoded["train"]',
         '"runs/gpt2", num_train_epochs=3,': '"runs/gpt2", num_train_epochs=1,',
         'few, tested = data["train"].select(range(300))': 'few, tested = data["train"]',
+    },
+    "07": {
+        'encoded["train"].select(range(100)), base_rate, epochs=12,':
+            'encoded["train"].select(range(8)), base_rate, epochs=3,',
+        'few = encoded["train"].select(range(200))': 'few = encoded["train"].select(range(8))',
     },
 }
 FIRST_CELL = """
