@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.feature_extraction.text import CountVectorizer
@@ -11,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from transformers import AutoModel
 
-from helpers import paths, reviews, training
+from helpers import paths, training
 
 
 @pytest.fixture(scope="module")
 def rows(data):
     """The rows of all four files, extra.csv too."""
-    extra = reviews.read_csv(paths.data_file("reviews", "extra.csv"))
+    extra = pd.read_csv(paths.data_file("reviews", "extra.csv")).to_dict("records")
     return [row for part in (*data.values(), extra) for row in part]
 
 
