@@ -181,8 +181,8 @@ def _room(subject, free, use, least, remedy):
 def checkpoint(name, size):
     """Look whether a checkpoint is here; None where that needs a package that is not."""
     entry = checkpoints.CATALOGUE[name, size]
-    package = getattr(entry, "package", "huggingface_hub" if size == "full" else None)
-    if package and find_spec(package) is None:
+    package = getattr(entry, "package", None) or ("huggingface_hub" if size == "full" else None)
+    if package and requirements.installed(package) is None:
         return None  # `packages` says what to do
     needed = size in ("small", checkpoints.current_size())
     if checkpoints.at_hand(name, size):
@@ -211,7 +211,7 @@ def hub():
     except (OSError, ValueError) as error:
         problem = str(getattr(error, "reason", error))
     advice = ("The download needs it. Behind a proxy, set HTTPS_PROXY; with a mirror, "
-              "HF_ENDPOINT; or take the small checkpoints, which need no network: unset CHECKPOINT_SIZE.")
+              "HF_ENDPOINT. Or unset CHECKPOINT_SIZE: the small checkpoints need none.")
     return Finding("Hugging Face Hub", f"{address}: {problem or 'answers'}",
                    advice if problem else "")
 
