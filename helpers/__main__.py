@@ -1,131 +1,100 @@
-"""The project's commands: install, then open, run or test the notebooks.
+"""The project's commands.
 
-python -m helpers lab     install and open JupyterLab on the notebooks
-python -m helpers run     install and run every notebook from top to bottom, without a browser
-python -m helpers test    install and run the tests
-python -m helpers stamp   write the repository's address into everything that names it
-python -m helpers pack    put all that a class without a network needs into a folder
+python -m helpers lab        open JupyterLab on the notebooks
+python -m helpers run        run every notebook from top to bottom, without a browser
+python -m helpers test       run the tests
+python -m helpers stamp      write the repository's address into everything that names it
+python -m helpers pack       put all that a class without a network needs into a folder
+python -m helpers benchmark  time several training recipes against each other on this machine
+python -m helpers pretrain   pretrain a small GPT-2 on a folder of texts
 
-Only the standard library is imported until the requirements are in place, so that each of them
-works in an empty virtual environment. `pack` installs nothing.
+The first three install what is missing. What follows a command is passed on: `pack --help` says
+what `pack` takes; behind `lab` stand JupyterLab's arguments, behind `test` those of pytest.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 
 from helpers import paths, requirements
-from tools import pack, stamp, wheels
 from helpers.errors import LearnerError
+
+PROGRAMS = {
+    "lab": ["jupyter", "lab", "notebooks"],
+    "run": ["tools.run"],
+    "test": ["pytest"],
+    "stamp": ["tools.stamp"],
+    "pack": ["tools.pack"],
+    "benchmark": ["making.benchmark"],
+    "pretrain": ["making.pretraining"],
+}
+INSTALLING = ("lab", "run", "test")
+REPOSITORY = ("requirements.txt", "notebooks", "tools")  # what a package alone does not have
 
 
 def main(arguments=None):
     """Run one command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers",
-        description="Install what the notebooks need, then open, run or test them.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("lab", help="open JupyterLab on the notebooks")
-    run = commands.add_parser("run", help="run every notebook from top to bottom")
-    run.add_argument("notebooks", nargs="*", help="only these, by number or name: 00 03")
-    run.add_argument(
-        "--save", action="store_true", help="store the new outputs in the notebooks"
-    )
-    commands.add_parser("test", help="run the tests; more arguments are passed on to pytest")
-    address = commands.add_parser("stamp", help="write the repository's address everywhere")
-    address.add_argument("--repository", metavar="URL", help="of your fork, for example")
-    address.add_argument("--branch", metavar="NAME", help="the branch that learners get")
-    address.add_argument("--hub", metavar="URL", help="a JupyterHub that has nbgitpuller")
-    pack = commands.add_parser(
-        "pack", help="pack wheels, notebooks and checkpoints for machines without a network"
-    )
-    pack.add_argument("folder", help="where to, such as a USB stick; new, empty or an older pack")
-    pack.add_argument("--platform", nargs="+", default=[], metavar="NAME",
-                      help=f"{', '.join(wheels.PLATFORMS)} (default: like this machine)")
-    pack.add_argument("--python", nargs="+", default=[], metavar="VERSION",
-                      help=f"{', '.join(wheels.PYTHONS)} (default: like this one)")
-    pack.add_argument("--gpu", action="store_true", help="PyTorch for NVIDIA cards, on Linux")
-    options, for_pytest = parser.parse_known_args(arguments)
-    if for_pytest and options.command != "test":
-        parser.error(f"unknown arguments: {' '.join(for_pytest)}")
-
+    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    wants_help = bool({"-h", "--help"} & {command, *rest})
+    if command not in PROGRAMS:
+        print(__doc__ if wants_help else f"No command is called {command}.\n\n{__doc__}")
+        return 0 if wants_help else 2
+    if not all((paths.ROOT / part).exists() for part in REPOSITORY):
+        print(f"`{command}` needs the project's repository, not the package alone: clone it, and "
+              "give the command in its folder.", file=sys.stderr)
+        return 2
+    program = [*PROGRAMS[command], *rest]
+    if command not in INSTALLING:
+        return start(*program)
     try:
-        if options.command == "stamp":
-            return stamp(options.repository, options.branch, options.hub)
-        if options.command == "pack":
-            return pack.pack(
-                options.folder, options.platform, options.python, gpu=options.gpu
-            )
-        status = install()
+        if wants_help and requirements.missing():
+            print(__doc__)
+            return 0
+        return install(command) or start(*program, folder=paths.ROOT)
     except LearnerError as error:
         print(error, file=sys.stderr)
         return 2
-    if status:
-        return status
-    if options.command == "lab":
-        return call("jupyter", "lab", "notebooks")
-    if options.command == "run":
-        from tools import run
-
-        return run.run(options.notebooks, save=options.save)
-    return call("pytest", *for_pytest)
 
 
-def stamp(repository=None, branch=None, hub=None):
-    """Stamp an address, what is not given being as pyproject.toml has it; returns 0.
+def install(command="lab"):
+    """Install what is missing of requirements.txt; returns an exit status.
 
-    Raises LearnerError for what is no address or no branch.
-    """
-    now = stamp.address()
-    address = stamp.checked(
-        now.repository if repository is None else repository,
-        now.branch if branch is None else branch,
-        now.hub if hub is None else hub,
-    )
-    changed = stamp.stamp(address)
-    for path in changed:
-        print(path.relative_to(paths.ROOT).as_posix())
-    print(f"{len(changed)} files changed: {address.repository}, branch {address.branch}.")
-    if not address.on_github:
-        print("No badges: Colab and Binder open repositories on GitHub. The cell for Colab works.")
-    return 0
-
-
-def install():
-    """Install requirements.txt unless all of it is there already; returns pip's exit status.
-
-    Looking first means that a second start needs no network. With the environment variable
-    VERSIONS set to `installed`, the versions that are there are used, and nothing is installed.
+    Installs nothing with the environment variable VERSIONS set to `installed`, nor into conda's
+    base environment or the operating system's Python.
     """
     missing = requirements.missing()
     if not missing:
         return 0
+    owner = requirements.owner_of_python()
     if requirements.as_installed():
-        print(f"Not there, or too old: {', '.join(missing)}. Nothing was installed, because "
-              f"{requirements.VERSIONS_VARIABLE} is set.", file=sys.stderr)
-        return 1
-    print(f"Installing {len(missing)} packages: {', '.join(missing)}", flush=True)
-    status = call("pip", "install", "-r", "requirements.txt")
-    if status:
-        print(
-            "\nThe installation failed; the lines above say why. Behind 'externally-managed-"
-            "environment' stands a Python of the operating system: make a virtual environment "
-            "with `python -m venv .venv`, activate it, and give the command again.",
-            file=sys.stderr,
-        )
-    return status
+        problem = (f"Missing or too old: {', '.join(missing)}. Nothing was installed, because "
+                   f"{requirements.VERSIONS_VARIABLE} is set.")
+    elif owner:
+        problem = (f"This Python belongs to {owner}, so nothing was installed into it. Make an "
+                   f"environment for the notebooks: {requirements.environment_for(command)}")
+    else:
+        print(f"Installing {len(missing)} packages: {', '.join(missing)}", flush=True)
+        return start("pip", "install", "-r", "requirements.txt", folder=paths.ROOT)
+    print(problem, file=sys.stderr)
+    return 1
 
 
-def call(module, *arguments):
-    """Run `python -m module` in the repository and return its exit status."""
-    environment = {**os.environ, "PYTHONPATH": ""}
-    command = [sys.executable, "-m", module, *arguments]
-    try:
-        return subprocess.call(command, cwd=paths.ROOT, env=environment)
-    except KeyboardInterrupt:
-        return 130
+def start(module, *arguments, folder=None):
+    """Run `python -m module` in a folder (by default the current one); returns its exit status.
+
+    Modules of the repository go before those in that folder.
+    """
+    path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": path})
+    interrupted = False
+    while process.poll() is None:
+        try:
+            process.wait()
+        except KeyboardInterrupt:  # reaches the program, too, which ends in its own way
+            interrupted = True
+    killed = process.returncode < 0  # by a signal, which a shell reports as 128 and its number
+    return 130 if interrupted else 128 - process.returncode if killed else process.returncode
 
 
 if __name__ == "__main__":

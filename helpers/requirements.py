@@ -1,14 +1,18 @@
-"""What the notebooks need, and what of it is not installed. The standard library suffices.
+"""What the notebooks need, what of it is missing, and whether it may be installed here.
 
 requirements.txt pins the versions in daily use; pyproject.toml says which are the lowest. With
-the environment variable VERSIONS set to `installed`, nothing has to be the pinned version: what
-is there is used as it is, as long as it is not below the lowest.
+the environment variable VERSIONS set to `installed`, any version from the lowest on will do.
+Only the standard library is imported.
 """
 
 import os
 import re
+import sys
+import sysconfig
 import tomllib
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 from helpers import paths
 from helpers.errors import LearnerError
@@ -22,19 +26,12 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # tested; the first is the oldest th
 
 def pinned(file=None):
     """Return the packages that a file (requirements.txt without one) pins: {name: version}."""
-    pins = {}
-    for line in (file or FILE).read_text(encoding="utf-8").splitlines():
-        name, separator, version = line.partition("==")
-        if separator and not line.startswith("#"):
-            pins[name.strip()] = version.strip()
-    return pins
+    text = (file or FILE).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([\w.-]+) *== *(\S+)", text, re.MULTILINE))
 
 
 def needed():
-    """Return what the notebooks need: a dictionary from name to requirement, as pip reads it.
-
-    Only what a notebook imports is in it; JupyterLab and what only the tests need are not.
-    """
+    """Return what a notebook imports: {name: requirement, as pip reads it}."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     return {re.match(r"[\w.-]+", line)[0]: line for line in project["dependencies"]}
 
@@ -46,7 +43,7 @@ def lowest():
 
 
 def installed(name):
-    """Return the installed version of a package, less a build such as "+cpu"; None if absent."""
+    """Return the installed version of a package without a suffix such as "+cpu", or None."""
     try:
         return metadata.version(name).split("+")[0]
     except metadata.PackageNotFoundError:
@@ -59,10 +56,8 @@ def too_old(version, lowest):
 
 
 def _release(version):
-    numbers = [int(n) for n in re.match(r"\d*(?:\.\d+)*", version)[0].split(".") if n]
-    while numbers and numbers[-1] == 0:  # 5.0 and 5.0.0 are the same
-        numbers.pop()
-    return numbers
+    numbers = [int(n) for n in re.match(r"[\d.]*", version)[0].split(".") if n]
+    return numbers + [0] * (5 - len(numbers))  # 5.0 and 5.0.0 are the same
 
 
 def as_installed():
@@ -72,25 +67,34 @@ def as_installed():
     """
     wanted = os.environ.get(VERSIONS_VARIABLE) or "pinned"
     if wanted not in ("pinned", "installed"):
-        raise LearnerError(
-            f"The environment variable {VERSIONS_VARIABLE} is {wanted!r}. "
-            "It can be 'pinned' or 'installed'."
-        )
+        raise LearnerError(f"The environment variable {VERSIONS_VARIABLE} is {wanted!r}. "
+                           "Set it to 'pinned' or 'installed'.")
     return wanted == "installed"
 
 
 def missing():
-    """Return the names that have to be installed, this project among them.
-
-    Those are the packages that are not there in their pinned version; with VERSIONS=installed,
-    those that are not there at all or are below the lowest version.
-    """
+    """Return the names that have to be installed, this project among them, if it is not there."""
     if as_installed():
         floors = dict.fromkeys(pinned()) | lowest()
-        names = [
-            name for name, floor in floors.items()
-            if installed(name) is None or too_old(installed(name), floor)
-        ]
+        names = [n for n in floors if not installed(n) or too_old(installed(n), floors[n])]
     else:
         names = [name for name, version in pinned().items() if installed(name) != version]
     return names if installed(PROJECT) else [*names, PROJECT]
+
+
+def owner_of_python():
+    """Return whose this Python is if nothing should be installed into it, else None."""
+    if sys.prefix != sys.base_prefix:  # a virtual environment
+        return None
+    if Path(sys.prefix, "condabin").is_dir():  # which conda's other environments have not
+        return "conda's base environment"
+    managed = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
+    return "the operating system" if managed else None
+
+
+def environment_for(command):
+    """Return how to make a virtual environment, and to give a command such as "lab" in it."""
+    lacks = "" if find_spec("ensurepip") else "sudo apt install python3-venv; then: "
+    python = Path(sys.executable).name.removesuffix(".exe")
+    new = r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"
+    return f"{lacks}{python} -m venv .venv; then: {new} -m helpers {command}"

@@ -1,55 +1,83 @@
-"""The plan of the house: what imports what, what importing costs, what the commands do."""
+"""The plan of the house, and its door: what imports what, what the commands start."""
 
 import ast
+import json
+import os
+import signal
 import subprocess
 import sys
+import textwrap
+from graphlib import TopologicalSorter
 
+import nbformat
 import pytest
 
 import helpers.__main__ as commands
 from helpers import paths, preflight, requirements
 from tools import run
 
-# From the bottom up: a module may import those above its line, never those below.
-LAYERS = [
-    "errors", "workshop_install", "paths", "requirements", "colab", "stamping", "wheels",
-    "measure", "fetching", "hub_cache", "hub", "checkpoints", "reviews", "batching", "curves",
-    "training", "speed", "frozen", "parallel", "finetune", "benchmark", "plots", "trainers",
-    "from_bert", "generation", "pretraining", "widgets", "exercises", "findings", "preflight",
-    "headless", "workshop", "__main__",
-]
+FILES = {
+    ".".join(path.relative_to(paths.ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (paths.ROOT / "helpers").rglob("*.py")
+}
 
 
-def imported_by(module):
-    tree = ast.parse((paths.ROOT / "helpers" / f"{module}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
-            yield node.module.removeprefix("helpers.")
+def imported(code):
+    """Return the names that code imports, anywhere in it: of modules and of what is in them."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "a relative import: give the whole name"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
-def test_every_module_has_its_layer():
-    modules = {path.stem for path in (paths.ROOT / "helpers").glob("*.py")} - {"__init__"}
-    assert modules == set(LAYERS)
+def imports_of(module):
+    return imported(FILES[module].read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("module", LAYERS)
-def test_a_module_imports_only_from_those_below_it(module):
-    below = LAYERS[: LAYERS.index(module)]
-    assert set(imported_by(module)) <= set(below)
+def circle_in(graph):
+    """Return the modules of a circle of imports, or None."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except ValueError as error:
+        return error.args[1]
 
 
-def test_importing_helpers_costs_next_to_nothing():
-    program = (
-        "import sys, time; start = time.perf_counter(); import helpers; "
-        "print(time.perf_counter() - start, 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                          check=True)
-    seconds, torch_loaded = done.stdout.split()
-    assert float(seconds) < 0.1
-    assert torch_loaded == "False"
+@pytest.mark.parametrize("module", FILES)
+def test_helpers_import_neither_tools_nor_making(module):
+    assert not {name.partition(".")[0] for name in imports_of(module)} & {"tools", "making"}
+
+
+def test_no_module_of_helpers_imports_itself_by_way_of_others():
+    graph = {module: (imports_of(module) & set(FILES)) - {module, "helpers"} for module in FILES}
+    assert circle_in(graph) is None
+    graph["helpers.paths"].add("helpers.requirements")
+    assert set(circle_in(graph)) == {"helpers.paths", "helpers.requirements"}
+
+
+def test_nothing_is_in_helpers_but_what_a_cell_imports_or_a_learner_starts():
+    reached = {"helpers.__main__", "helpers.preflight", "helpers.finetune"}
+    for path in run.chosen():
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                reached |= imported(cell.source)
+    # A package loads its module for a notebook by name.
+    numbers = {path.name[:2] for path in run.chosen()}
+    by_name = {m for m in FILES if m[-2:] in numbers and m.endswith(f".nb{m[-2:]}")}
+    before = set()
+    while reached != before:
+        before = set(reached)
+        reached |= {module for module in by_name if module.rpartition(".")[0] in reached}
+        reached |= {name for module in reached & set(FILES) for name in imports_of(module)}
+    assert set(FILES) - {"helpers"} <= reached
+
+
+def test_importing_helpers_imports_no_torch():
+    program = "import sys, helpers; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=paths.ROOT, check=True)
 
 
 def test_the_commands_need_only_the_standard_library_at_first():
@@ -58,77 +86,129 @@ def test_the_commands_need_only_the_standard_library_at_first():
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
 
 
-def test_what_is_missing_is_found(monkeypatch, tmp_path):
-    (tmp_path / "requirements.txt").write_text(
-        "# a comment\n-c constraints.txt\n\npytest==0.0.1\nno-such-package==1.0\n-e .\n"
-    )
-    monkeypatch.setattr(requirements, "FILE", tmp_path / "requirements.txt")
-    assert requirements.missing() == ["pytest", "no-such-package"]
-    monkeypatch.setattr(requirements, "PROJECT", "no-such-project")
-    assert requirements.missing() == ["pytest", "no-such-package", "no-such-project"]
-
-
-def test_nothing_is_missing_here_and_nothing_is_installed_again(monkeypatch):
-    assert requirements.missing() == []
-    monkeypatch.setattr(commands, "call", lambda *a: pytest.fail(f"called {a}"))
-    assert commands.install() == 0
-
-
-def test_a_failed_installation_says_what_to_try(monkeypatch, capsys):
-    monkeypatch.setattr(requirements, "missing", lambda: ["torch"])
-    monkeypatch.setattr(commands, "call", lambda *a: 1)
-    assert commands.main(["lab"]) == 1
-    assert "python -m venv" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "called"),
-    [(["lab"], ("jupyter", "lab", "notebooks")), (["test", "-k", "x"], ("pytest", "-k", "x"))],
-)
-def test_a_command_calls_its_program(monkeypatch, arguments, called):
+@pytest.fixture
+def started(monkeypatch):
+    """The programs that commands start, as a list; none is really started."""
     calls = []
-    monkeypatch.setattr(commands, "install", lambda: 0)
-    monkeypatch.setattr(commands, "call", lambda *a: calls.append(a) or 0)
-    assert commands.main(arguments) == 0
-    assert calls == [called]
+    monkeypatch.setattr(commands, "start", lambda *a, folder=None: calls.append((*a, folder)) or 7)
+    return calls
 
 
-def test_the_requirements_are_pinned_exactly():
-    for line in (paths.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        assert not line or line.startswith(("#", "-c ", "-e .")) or "==" in line, line
+@pytest.mark.parametrize(("arguments", "program"), [
+    (["lab", "--port", "9"], ("jupyter", "lab", "notebooks", "--port", "9", paths.ROOT)),
+    (["run", "--save", "03"], ("tools.run", "--save", "03", paths.ROOT)),
+    (["test", "-k", "x"], ("pytest", "-k", "x", paths.ROOT)),
+    (["pack", "here", "--gpu"], ("tools.pack", "here", "--gpu", None)),
+    (["stamp", "--help"], ("tools.stamp", "--help", None)),
+    (["benchmark"], ("making.benchmark", None)),
+    (["pretrain", "--corpus", "x"], ("making.pretraining", "--corpus", "x", None)),
+])
+def test_a_command_starts_its_program_and_passes_on_arguments_and_status(
+    started, arguments, program, monkeypatch
+):
+    monkeypatch.setattr(commands, "install", lambda command: 0)
+    assert commands.main(arguments) == 7
+    assert started == [program]
+
+
+def test_without_the_repository_a_command_says_that_it_needs_it(
+    started, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    for command in commands.PROGRAMS:
+        assert commands.main([command]) == 2
+        assert f"`{command}` needs the project's repository" in capsys.readouterr().err
+    assert started == []
+
+
+def test_help_installs_nothing_and_an_unknown_command_gets_it_too(started, monkeypatch, capsys):
+    monkeypatch.setattr(requirements, "missing", lambda: ["torch"])
+    assert (commands.main([]), commands.main(["run", "--help"]), commands.main(["x"])) == (0, 0, 2)
+    assert started == []
+    assert capsys.readouterr().out.count("python -m helpers pretrain") == 3
+
+
+@pytest.fixture
+def probe(tmp_path, monkeypatch):
+    """A function that makes the code of a module `probe` of a project, for `start` to run."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "mine" / "probe").mkdir(parents=True)
+    (tmp_path / "mine" / "probe" / "__init__.py").write_text("raise SystemExit('mine')")
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "mine")
+    return lambda code: (tmp_path / "project" / "probe.py").write_text(textwrap.dedent(code))
+
+
+def test_a_program_runs_in_the_users_folder_with_the_modules_of_the_project(probe, capfd):
+    probe("import os, sys; print(os.path.basename(os.getcwd()), sys.argv[1:]); sys.exit(3)")
+    assert commands.start("probe", "a folder") == 3
+    assert capfd.readouterr().out == "mine ['a folder']\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_an_interrupted_program_ends_in_its_own_way_and_the_status_says_so(probe):
+    probe("""
+        import time
+        try:
+            print("started", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            time.sleep(1)
+            print("tidied up")
+    """)
+    program = (f"import pathlib; from helpers import paths, __main__ as commands; "
+               f"paths.ROOT = pathlib.Path({str(paths.ROOT)!r}); "
+               "raise SystemExit(commands.start('probe'))")
+    door = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                            start_new_session=True)
+    assert door.stdout.readline() == "started\n"
+    os.killpg(door.pid, signal.SIGINT)  # as Ctrl+C in a terminal
+    assert door.communicate() == ("tidied up\n", None)
+    assert door.returncode == 130
+    probe("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert commands.start("probe") == 128 + 9
+
+
+def test_nothing_is_missing_here_and_nothing_is_installed_again(started):
+    assert requirements.missing() == []
+    assert commands.install() == 0
+    assert started == []
 
 
 def test_notebooks_are_chosen_by_number_or_name():
-    assert [p.name[:2] for p in run.chosen(["03", "notebooks/00_start_here.ipynb"])] == [
-        "00", "03",
-    ]
-    assert run.run(["77"]) == 2
+    chosen = run.chosen(["03", "notebooks/00_start_here.ipynb"])
+    assert [p.name[:2] for p in chosen] == ["00", "03"]
+    assert run.main(["77"]) == 2
 
 
-def test_a_notebook_that_stops_is_reported(tmp_path, capsys, monkeypatch):
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
-    nbformat.write(notebook, tmp_path / "42_broken.ipynb")
+@pytest.mark.parametrize(("code", "said"), [
+    ("1 / 0", "stopped with ZeroDivisionError: division by zero"),
+    ("import time; time.sleep(60)", "stopped with a timeout: cell 2 ran for more than 1 s"),
+    ("import os; os._exit(1)", "stopped with a dead kernel"),
+])
+def test_a_notebook_that_stops_is_reported(code, said, tmp_path, capsys, monkeypatch):
+    cells = [nbformat.v4.new_markdown_cell("# Broken"), nbformat.v4.new_code_cell(code)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "42_broken.ipynb")
     monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(run, "TIMEOUT", 1)
     monkeypatch.setattr(preflight, "speeds", lambda: {"training": 10.0, "python": 10.0})
-    assert run.run() == 1
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert run.main([]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_a_recorded_run_becomes_the_reference_once(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "REFERENCE", tmp_path / "reference")
     recorded = tmp_path / "03_loop.json"
-    assert not run.promoted(recorded)
+    assert not run.promote(recorded)
     recorded.write_text("{}")
-    assert run.promoted(recorded)
-    assert not run.promoted(recorded)
+    assert run.promote(recorded)
+    assert not run.promote(recorded)
     assert (tmp_path / "reference" / "03_loop.small.json").read_text() == "{}"
 
 
 def test_outputs_of_the_full_size_are_not_stored(monkeypatch, capsys):
     monkeypatch.setenv("CHECKPOINT_SIZE", "full")
-    assert run.run(["00"], save=True) == 2
+    assert run.main(["--save", "00"]) == 2
     assert "unset CHECKPOINT_SIZE" in capsys.readouterr().err
 
 
@@ -137,7 +217,7 @@ def test_timings_of_another_speed_are_brought_to_one(monkeypatch, tmp_path):
     slow, fast = {"training": 10.0, "python": 5.0}, {"training": 20.0, "python": 5.0}
     run.save_timings({"a": 30.0, "b": 10.0}, 10.0, slow)
     run.save_timings({"b": 4.0}, 9.0, fast)
-    assert run.json.loads((tmp_path / "timings.json").read_text()) == {
+    assert json.loads((tmp_path / "timings.json").read_text()) == {
         "speeds": fast, "seconds": {"a": 20.0, "b": 4.0}, "startup": 9.0,
     }
 

@@ -2,38 +2,47 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from urllib.parse import parse_qs, urlsplit
 
 import nbformat
 import pytest
 from notebook_lint import COLAB, tags
 
-import helpers.__main__ as commands
 from helpers import paths
-from tools import run, stamp
 from helpers.errors import LearnerError
+from tools import run, stamp
 from tools.stamp import Address
 
 FORK = Address("https://github.com/someone/their-fork", "try/this")
+ELSEWHERE = Address("https://git.example.org/group/x.git", "v2", "https://hub.example.org")
+LONGER = "and its {repository}-data, {repository}/issues, pulled by {links[2]}."
 
 
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
-    """A copy of what is stamped; commands work on it."""
+    """A copy of what is stamped, and a page that names the address; commands work on it."""
+    here = stamp.address()
     shutil.copytree(paths.ROOT / "notebooks", tmp_path / "notebooks",
                     ignore=shutil.ignore_patterns("runs", ".*"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(paths.ROOT / name, tmp_path)
+    (tmp_path / "docs").mkdir()
+    page = LONGER.format(repository=here.repository, links=here.links)
+    (tmp_path / "docs" / "page.txt").write_text(page)
+    (tmp_path / "binary").write_bytes(b"\0\xff" + here.repository.encode())
+    for git in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *git], cwd=tmp_path, check=True)
+    (tmp_path / "untracked.txt").write_text(page)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
+    stamp.stamp(here)
     return tmp_path
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_everything_is_stamped_with_the_address_in_pyproject():
-    assert list(stamp.outdated(stamp.address())) == []
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts}
 
 
 @pytest.mark.parametrize("repository", [
@@ -45,36 +54,22 @@ def test_everything_is_stamped_with_the_address_in_pyproject():
 def test_each_form_of_a_github_address_is_the_same_repository(repository):
     address = stamp.checked(repository, "main")
     assert address == Address("https://github.com/owner/name", "main")
-    assert (address.on_github, address.name) == ("owner/name", "name")
-
-
-@pytest.mark.parametrize(("repository", "name"), [
-    ("https://gitlab.example.org/group/part/name.git", "name"),
-    ("git@codeberg.org:owner/name.git", "name"),
-    ("file:///srv/git/name.git", "name"),
-])
-def test_another_host_is_kept_as_it_is_and_has_no_badges(repository, name):
-    address = stamp.checked(repository, "main")
-    assert address.name == name
-    assert address.on_github is address.binder() is address.colab("notebooks/x.ipynb") is None
-    assert f'"{address.repository}"' in stamp.cell_source(address)
+    assert address.github == "owner/name"
 
 
 @pytest.mark.parametrize(("repository", "branch", "hub", "said"), [
-    ("", "main", "", "'' is no address of a repository"),
+    ("", "main", "", "--repository: '' is not an address"),
     ("owner/name", "main", "", "such as https://github.com/OWNER/NAME"),
-    ("https://github.com", "main", "", "no address of a repository"),
+    ("https://github.com", "main", "", "--repository"),
     ("https://github.com/owner", "main", "", "OWNER/NAME"),
-    ("https://github.com/o/n/tree/main", "main", "", "Give a branch by --branch"),
-    ('https://example.org/"; import os', "main", "", "no address"),
-    ("--upload-pack=touch", "main", "", "no address"),
-    ("https://github.com/o/n", "", "", "'' is no name of a branch"),
-    ("https://github.com/o/n", "a b", "", "no name of a branch"),
-    ("https://github.com/o/n", "-b", "", "no name of a branch"),
-    ("https://github.com/o/n", "a..b", "", "no name of a branch"),
-    ("https://github.com/o/n", "a/", "", "no name of a branch"),
-    ("https://github.com/o/n", 'a"b', "", "no name of a branch"),
-    ("https://github.com/o/n", "main", "hub", "no address of a JupyterHub"),
+    ("https://github.com/o/n/tree/main", "main", "", "OWNER/NAME"),
+    ('https://example.org/"; import os', "main", "", "--repository"),
+    ("https://user:secret@example.org/x.git", "main", "", "everybody can clone"),
+    ("git@example.org:owner/name.git", "main", "", "everybody can clone"),
+    ("--upload-pack=touch", "main", "", "--repository"),
+    *(("https://github.com/o/n", branch, "", f"--branch: {branch!r} is not a branch")
+      for branch in ("", "a b", "-b", "a..b", "a/", 'a"b', "a;b", "$(a)")),
+    ("https://github.com/o/n", "main", "hub", "--hub: 'hub' is not a JupyterHub"),
 ])
 def test_a_wrong_address_is_refused_in_a_line(repository, branch, hub, said):
     with pytest.raises(LearnerError) as error:
@@ -84,24 +79,33 @@ def test_a_wrong_address_is_refused_in_a_line(repository, branch, hub, said):
 
 
 def test_the_command_stamps_a_fork_and_a_second_run_changes_nothing(copy, capsys):
-    command = ["stamp", "--repository", "git@github.com:someone/their-fork.git",
-               "--branch", "try/this"]
-    assert commands.main(command) == 0
-    assert f"{len(run.chosen()) + 2} files changed" in capsys.readouterr().out
+    here = stamp.address()
+    command = ["--repository", "git@github.com:someone/their-fork.git", "--branch", "try/this"]
+    assert stamp.main(command) == 0
+    assert f"{len(run.chosen()) + 3} files changed" in capsys.readouterr().out
     assert stamp.address() == FORK
     after = contents(copy)
     readme = after["README.md"].decode()
     assert "/github/someone/their-fork/blob/try/this/notebooks/00_start_here.ipynb)" in readme
-    assert "fine-tuning-bert/" not in readme
-    assert commands.main(["stamp"]) == 0
+    assert FORK.links[1] in readme and FORK.links[2] in readme
+    assert after["docs/page.txt"].decode() == LONGER.format(
+        repository=FORK.repository, links=FORK.links
+    ).replace(f"{FORK.repository}-data", f"{here.repository}-data"), "another repository changed"
+    for name, content in after.items():
+        if name not in ("docs/page.txt", "untracked.txt", "binary"):
+            assert here.repository.encode() not in content, name
+        if name.endswith(".ipynb"):
+            assert b"git clone -q --depth 1 -b try/this https://github.com/someone/" in content
+    assert stamp.main([]) == 0
     assert "0 files changed" in capsys.readouterr().out
     assert contents(copy) == after
 
 
-@pytest.mark.parametrize("elsewhere", [FORK, Address("https://example.org/x.git", "v2")])
+@pytest.mark.parametrize("elsewhere", [FORK, ELSEWHERE])
 def test_stamping_there_and_back_leaves_every_byte_as_it_was(copy, elsewhere):
     before, here = contents(copy), stamp.address()
     stamp.stamp(elsewhere)
+    assert stamp.address() == elsewhere
     assert contents(copy) != before
     stamp.stamp(here)
     assert contents(copy) == before
@@ -109,18 +113,20 @@ def test_stamping_there_and_back_leaves_every_byte_as_it_was(copy, elsewhere):
 
 def test_a_wrong_address_stops_the_command_and_changes_nothing(copy, capsys):
     before = contents(copy)
-    assert commands.main(["stamp", "--branch", "a b"]) == 2
-    assert "no name of a branch" in capsys.readouterr().err
+    assert stamp.main(["--branch", "a b"]) == 2
+    assert "is not a branch" in capsys.readouterr().err
     assert contents(copy) == before
 
 
-def test_off_github_the_command_says_that_there_are_no_badges(copy, capsys):
-    assert commands.main(["stamp", "--repository", "https://example.org/x.git"]) == 0
-    assert "No badges" in capsys.readouterr().out
-    for name, content in contents(copy).items():
-        assert b"Open in Colab" not in content, name
-        if name.endswith(".ipynb"):
-            assert b'\\"https://example.org/x.git\\"' in content
+def test_off_github_the_links_lead_to_colabs_start_page_and_the_command_says_so(copy, capsys):
+    assert stamp.main(["--repository", ELSEWHERE.repository]) == 0
+    assert "Colab opens notebooks from GitHub only" in capsys.readouterr().out
+    for path in run.chosen():
+        text = (copy / "notebooks" / path.name).read_text(encoding="utf-8")
+        assert f"(https://colab.research.google.com/#notebooks/{path.name})" in text
+        assert f"-b main {ELSEWHERE.repository} fine-tuning-bert" in text
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    assert "/v2/git/https%3A%2F%2Fgit.example.org%2Fgroup%2Fx.git/main?" in readme
 
 
 def test_a_new_notebook_gets_link_and_cell_and_keeps_the_rest(tmp_path):
@@ -140,49 +146,40 @@ def test_a_new_notebook_gets_link_and_cell_and_keeps_the_rest(tmp_path):
         "their-fork/blob/try/this/notebooks/42_new.ipynb)\n\nA question.\n\n**Time:** none"
     )
     assert tags(read.cells[1]) == {COLAB}
-    assert read.cells[1].execution_count is None
+    assert read.cells[1].metadata.cellView == "form"
+    assert read.cells[1].metadata.jupyter.source_hidden
     assert json.loads(after)["cells"][2] == json.loads(before)["cells"][1]
     nbformat.write(read, path)
     assert path.read_text(encoding="utf-8") == after, "not as nbformat writes it"
     assert stamp.stamped_notebook(after, path.name, FORK) == after
-
-
-def test_a_cell_that_has_been_run_keeps_its_count():
-    path = run.chosen()[0]
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    cell = next(c for c in notebook["cells"] if COLAB in c["metadata"].get("tags", []))
-    cell["execution_count"] = 1
-    again = json.loads(stamp.stamped_notebook(json.dumps(notebook), path.name, FORK))
-    kept = next(c for c in again["cells"] if COLAB in c["metadata"].get("tags", []))
-    assert kept["execution_count"] == 1
+    read.cells[1].execution_count = 1  # it has been run
+    again = stamp.stamped_notebook(nbformat.writes(read), "43_renamed.ipynb", FORK)
+    assert nbformat.reads(again, as_version=4).cells[1].execution_count == 1
+    assert "/notebooks/43_renamed.ipynb" in again and "/notebooks/42_new.ipynb" not in again
 
 
 def test_the_links_of_binder_and_nbgitpuller_lead_to_the_first_notebook():
-    hub = stamp.checked(FORK.repository, FORK.branch, "https://hub.example.org/")
-    link = urlsplit(hub.nbgitpuller())
-    assert (link.hostname, link.path) == ("hub.example.org", "/hub/user-redirect/git-pull")
-    query = {key: values[0] for key, values in parse_qs(link.query).items()}
-    assert query == {
-        "repo": FORK.repository, "branch": "try/this",
-        "urlpath": "lab/tree/their-fork/notebooks/00_start_here.ipynb",
-    }
-    binder = urlsplit(FORK.binder())
-    assert binder.path == "/v2/gh/someone/their-fork/try%2Fthis"
-    opened = parse_qs(binder.query)["urlpath"][0].removeprefix("lab/tree/")
-    assert (paths.ROOT / opened).is_file()
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    for link, folder in zip(stamp.address().links[1:3], ("", "fine-tuning-bert-notebooks/"),
+                            strict=True):
+        whole = readme[readme.index(link):].split(")")[0].split("`")[0].split(">")[0]
+        opened = parse_qs(urlsplit(whole).query)["urlpath"][0].removeprefix("lab/tree/")
+        assert (paths.ROOT / opened.removeprefix(folder)).is_file()
+    assert FORK.links[1] == "https://mybinder.org/v2/gh/someone/their-fork/try%2Fthis?"
+    query = parse_qs(urlsplit(ELSEWHERE.links[2]).query)
+    assert query == {"repo": [ELSEWHERE.repository], "branch": ["v2"], "urlpath": ["lab/tree/x/"]}
 
 
-def test_every_notebook_has_its_badge_in_the_readme():
+def test_everything_is_stamped_with_the_address_in_pyproject():
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     for path in run.chosen():
-        assert f"({stamp.address().colab(f'notebooks/{path.name}')})" in readme
-    assert stamp.address().nbgitpuller() in readme
-    assert f"({stamp.address().binder()})" in readme
+        text = path.read_text(encoding="utf-8")
+        assert text == stamp.stamped_notebook(text, path.name, stamp.address())
+        assert f"({stamp.address().links[0]}notebooks/{path.name})" in readme
 
 
-def test_the_cell_does_nothing_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    space = {}
-    exec(stamp.cell_source(stamp.address()), space)
-    assert set(space) - {"__builtins__"} == {"find_spec"}
+def test_the_cell_does_nothing_elsewhere(tmp_path):
+    assert len(stamp.CELL.splitlines()) <= 14
+    program = f"import sys\nbefore = sys.path[:]\n{stamp.CELL}\nsys.exit(sys.path != before)"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []

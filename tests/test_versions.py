@@ -1,14 +1,25 @@
-"""The range of versions: one place says it, everything else agrees with it."""
+"""The ranges of versions: one place says each, everything else agrees; what is installed where."""
 
+import ast
+import json
 import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 import tomllib
 
 import pytest
+import yaml
 
+import helpers
 import helpers.__main__ as commands
 from helpers import paths, requirements
 from helpers.errors import LearnerError
+from tools import run
+
+OLDEST, NEWEST = requirements.PYTHONS[0], requirements.PYTHONS[-1]
+PYPROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def text_of(name):
@@ -16,57 +27,88 @@ def text_of(name):
 
 
 def pins(name):
-    return dict(re.findall(r"^([\w.-]+)==(\S+)$", text_of(name), re.MULTILINE))
+    return requirements.pinned(paths.ROOT / name)
 
 
 def same_name(names):
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
+def test_one_list_of_pythons_is_said_everywhere():
+    assert ".".join(map(str, helpers.OLDEST_PYTHON)) == OLDEST
+    assert PYPROJECT["project"]["requires-python"] == f">={OLDEST}"
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{OLDEST.replace('.', '')}"
+    assert f"Python {OLDEST} or newer" in text_of("README.md")
+    assert f"on Python {OLDEST} to {NEWEST}" in text_of("README.md")
+    jobs = yaml.safe_load(text_of(".github/workflows/test.yml"))["jobs"]
+    assert jobs["pinned"]["strategy"]["matrix"]["python"] == [OLDEST, NEWEST]
+    for job, python in (("lowest", OLDEST), ("newest", NEWEST)):
+        assert {"python-version": python}.items() <= jobs[job]["steps"][1]["with"].items()
+    assert text_of(".binder/runtime.txt").strip().removeprefix("python-") in requirements.PYTHONS
+    image = json.loads(text_of(".devcontainer/devcontainer.json"))["image"]
+    assert image.rpartition(":")[2] in requirements.PYTHONS
+
+
+def old_pythons():
+    """Return a Python that passes for an old one, and the old ones that are on this machine."""
+    named = [shutil.which(f"python3.{minor}") for minor in range(6, helpers.OLDEST_PYTHON[1])]
+    return ["", *filter(None, named)]
+
+
+@pytest.mark.parametrize("module", ["helpers", "helpers.preflight", "helpers.finetune"])
+def test_an_old_python_is_told_which_one_is_needed(module):
+    ast.parse(text_of("helpers/__init__.py"), feature_version=(3, 6))
+    pretend = f"import sys, runpy; sys.version_info = (3, 6, 15); runpy.run_module({module!r})"
+    tried = 0
+    for python in old_pythons():
+        command = [python, "-m", module, "lab"] if python else [sys.executable, "-c", pretend]
+        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+        if done.returncode == 127:  # a name that leads to no Python
+            continue
+        tried += 1
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"These notebooks need Python {OLDEST} or newer, and this")
+        assert done.stderr.count("\n") == 1
+    assert tried
+
+
 def test_what_is_pinned_is_what_the_notebooks_or_the_tools_need():
-    project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    tools = project["optional-dependencies"]["tools"]
+    tools = PYPROJECT["project"]["optional-dependencies"]["tools"]
     listed = set(requirements.needed()) | set(tools)
     assert listed - {"numpy"} == set(requirements.pinned())  # its pin is among the constraints
+    for line in text_of("requirements.txt").splitlines():
+        assert not line or line.startswith(("#", "-c ", "-e .")) or "==" in line, line
 
 
-def test_every_pinned_version_lies_in_the_range():
+def test_every_pinned_version_lies_in_the_range_that_the_readme_names():
     pinned = pins("constraints.txt") | pins("requirements.txt")
     for name, floor in requirements.lowest().items():
         assert not requirements.too_old(pinned[name], floor), name
+    for name in ("transformers", "datasets", "numpy"):
+        assert f"{name} {requirements.lowest()[name]} to {pinned[name]}" in text_of("README.md")
 
 
 def test_the_lowest_versions_are_the_ones_that_the_constraints_install():
+    from packaging.requirements import Requirement
+
     held = pins("constraints-lowest.txt")
     for name, floor in requirements.lowest().items():
-        if floor is not None:
-            assert held[name] == floor
-    assert requirements.lowest()["transformers"] and requirements.lowest()["datasets"]
-    assert requirements.lowest()["numpy"]
+        assert floor is None or held[name] == floor
+        assert Requirement(requirements.needed()[name]).name == name
     # Everything else is held as well: what is new next year does not change this set.
     everything = pins("constraints.txt") | pins("requirements.txt")
     assert same_name(everything) <= same_name(held)
 
 
-def test_the_readme_names_the_range():
-    readme = text_of("README.md")
-    pinned = pins("constraints.txt") | pins("requirements.txt")
-    for name in ("transformers", "datasets", "numpy"):
-        assert f"{name} {requirements.lowest()[name]} to {pinned[name]}" in readme
-
-
 def test_the_notebooks_import_nothing_that_is_not_needed():
-    """All that a notebook or `helpers` imports, but for running notebooks without a browser."""
     from importlib.metadata import packages_distributions
 
     needed = same_name(requirements.needed())
     provided = packages_distributions()
-    files = [*(paths.ROOT / "notebooks").glob("[0-9]*.ipynb"),
-             *(p for p in (paths.ROOT / "helpers").glob("*.py") if p.stem != "headless")]
     # Brought along by scikit-learn, by transformers, and by any kernel.
     brought = {"scipy", "tqdm", "safetensors", "tokenizers", "huggingface-hub", "ipython"}
     imports = re.compile(r"^[\s\"]*(?:import|from) ([a-zA-Z_]\w*)", re.MULTILINE)
-    for path in files:
+    for path in [*run.chosen(), *(paths.ROOT / "helpers").rglob("*.py")]:
         for module in imports.findall(path.read_text(encoding="utf-8")):
             if module in sys.stdlib_module_names or module not in provided:
                 continue
@@ -85,24 +127,49 @@ def test_versions_are_compared_number_by_number(version, lowest, old):
     assert requirements.too_old(version, lowest) is old
 
 
+def test_what_is_missing_is_found(monkeypatch, tmp_path):
+    (tmp_path / "requirements.txt").write_text(
+        "# a comment\n-c constraints.txt\n\npytest==0.0.1\nno-such-package == 1.0\n-e .\n"
+    )
+    monkeypatch.setattr(requirements, "FILE", tmp_path / "requirements.txt")
+    monkeypatch.delenv("VERSIONS", raising=False)
+    assert requirements.missing() == ["pytest", "no-such-package"]
+    monkeypatch.setattr(requirements, "PROJECT", "no-such-project")
+    assert requirements.missing() == ["pytest", "no-such-package", "no-such-project"]
+
+
 def test_with_the_installed_versions_nothing_has_to_be_the_pinned_one(monkeypatch):
     monkeypatch.setattr(requirements, "pinned", lambda: {"pytest": "0.0.1"})
-    assert requirements.missing() == ["pytest"] or requirements.as_installed()
     monkeypatch.setenv("VERSIONS", "installed")
     assert requirements.missing() == []
     monkeypatch.setattr(requirements, "lowest", lambda: {"numpy": "99.1", "no-such-package": None})
     assert requirements.missing() == ["numpy", "no-such-package"]
 
 
-def test_with_the_installed_versions_nothing_is_installed(monkeypatch, capsys):
-    monkeypatch.setenv("VERSIONS", "installed")
-    monkeypatch.setattr(requirements, "missing", lambda: ["numpy"])
-    monkeypatch.setattr(commands, "call", lambda *a: pytest.fail(f"called {a}"))
+@pytest.fixture
+def missing(monkeypatch):
+    """torch is not there; the list of what is started to install it."""
+    started = []
+    monkeypatch.setattr(requirements, "missing", lambda: ["torch"])
+    monkeypatch.setattr(commands, "start", lambda *a, **_: started.append(a) or 1)
+    monkeypatch.setattr(requirements, "owner_of_python", lambda: None)
+    monkeypatch.delenv("VERSIONS", raising=False)
+    return started
+
+
+def test_what_is_missing_is_installed_and_a_failure_ends_the_command(missing):
     assert commands.main(["test"]) == 1
-    assert "Not there, or too old: numpy." in capsys.readouterr().err
+    assert missing == [("pip", "install", "-r", "requirements.txt")]
 
 
-def test_an_unknown_word_for_the_versions_is_refused(monkeypatch, capsys):
+def test_with_the_installed_versions_nothing_is_installed(missing, monkeypatch, capsys):
+    monkeypatch.setenv("VERSIONS", "installed")
+    assert commands.main(["test"]) == 1
+    assert "Missing or too old: torch." in capsys.readouterr().err
+    assert missing == []
+
+
+def test_an_unknown_word_for_the_versions_is_refused(missing, monkeypatch, capsys):
     monkeypatch.setenv("VERSIONS", "newest")
     with pytest.raises(LearnerError, match="'pinned' or 'installed'"):
         requirements.as_installed()
@@ -110,12 +177,33 @@ def test_an_unknown_word_for_the_versions_is_refused(monkeypatch, capsys):
     assert "VERSIONS is 'newest'" in capsys.readouterr().err
 
 
-def test_pip_understands_the_lowest_set():
-    from packaging.requirements import Requirement
+@pytest.mark.parametrize(("file", "venv", "owner"), [
+    ("EXTERNALLY-MANAGED", False, "the operating system"), ("EXTERNALLY-MANAGED", True, None),
+    ("condabin/conda", False, "conda's base environment"), ("condabin/conda", True, None),
+    ("conda-meta/history", False, None),  # another environment of conda's
+    ("python", False, None),  # a Python of one's own, as on GitHub
+])
+def test_nothing_is_installed_into_a_python_that_others_need(
+    file, venv, owner, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "base_prefix", "elsewhere" if venv else str(tmp_path))
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    assert requirements.owner_of_python() == owner
 
-    lines = [line for line in text_of("constraints-lowest.txt").splitlines() if line[0] != "#"]
-    assert len(lines) > 150
-    for line in lines:
-        assert len(Requirement(line).specifier) == 1
-    for name, line in requirements.needed().items():
-        assert Requirement(line).name == name
+
+@pytest.mark.parametrize("lacks", ["", "sudo apt install python3-venv; then: "])
+def test_who_may_not_install_here_is_told_how_to_make_an_environment(
+    lacks, missing, monkeypatch, capsys
+):
+    monkeypatch.setattr(requirements, "owner_of_python", lambda: "the operating system")
+    if lacks:
+        monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    assert commands.main(["run", "00"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("This Python belongs to the operating system")
+    assert f": {lacks}python" in said and "-m venv .venv; then: " in said
+    assert said.endswith("python -m helpers run\n") and said.count("\n") == 1
+    assert missing == []

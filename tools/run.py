@@ -1,20 +1,21 @@
 """Run notebooks from top to bottom without a browser, time them, and store their outputs."""
 
+import argparse
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from helpers import checkpoints, paths, preflight
 from helpers.measure import Measured
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 TIMINGS = paths.REFERENCE / "timings.json"
+TIMEOUT = 1800  # seconds that one cell may take
 # Together they import what most notebooks import.
 IMPORTS = """import transformers
 from helpers import batching, curves, plots, reviews, training, widgets
@@ -43,7 +44,7 @@ def run(names=(), *, save=False):
         recorded = NOTEBOOKS / "runs" / path.with_suffix(".json").name
         recorded.unlink(missing_ok=True)
         notebook, spent, peak, error = execute(path)
-        if save and error is None and promoted(recorded):
+        if save and error is None and promote(recorded):
             print(" (new reference run) ", end="", flush=True)
             notebook, spent, peak, error = execute(path)
         print(f"{spent:6.1f} s   {peak / 2**30:.2f} GB", flush=True)
@@ -53,7 +54,7 @@ def run(names=(), *, save=False):
             continue
         seconds[path.stem] = round(spent, 1)
         if save:
-            nbformat.write(tidied(notebook), path)
+            nbformat.write(tidy(notebook), path)
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
     if save and seconds:
         after = preflight.speeds()
@@ -64,7 +65,7 @@ def run(names=(), *, save=False):
     return 1 if failed else 0
 
 
-def promoted(recorded):
+def promote(recorded):
     """Make a recorded run the reference run; say whether that changed the reference."""
     if not recorded.is_file():
         return False
@@ -93,32 +94,38 @@ def execute(path):
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(Path(path).parent)}}
     client = NotebookClient(
-        notebook, timeout=1800, kernel_name="python3", resources=folder,
+        notebook, timeout=TIMEOUT, kernel_name="python3", resources=folder,
         # Kernels warn that they are reached over TCP; nobody reads that here.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    error = None
+    error, number = None, 0
 
     async def watch_kernel(**_):
         cost.pid, cost.peak = client.km.provisioner.pid, 0
 
-    client.on_notebook_start = watch_kernel
+    async def count(cell_index, **_):
+        nonlocal number
+        number = cell_index + 1
+
+    client.on_notebook_start, client.on_cell_start = watch_kernel, count
     with Measured() as cost:
         try:
             client.execute()
         except CellExecutionError as stopped:
             error = f"{stopped.ename}: {stopped.evalue}"
+        except CellTimeoutError:
+            error = f"a timeout: cell {number} ran for more than {TIMEOUT} s"
         except DeadKernelError:
             error = "a dead kernel; most often the memory was used up"
     return notebook, cost.seconds, cost.peak, error
 
 
-def tidied(notebook):
-    """Return the notebook without what changes from run to run and says nothing."""
+def tidy(notebook):
+    """Take out of a notebook what differs from run to run and says nothing; returns it."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [short(output) for output in merged_streams(cell.outputs)]
+            cell.outputs = merged_streams(cell.outputs)
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
     }
@@ -130,36 +137,13 @@ def merged_streams(outputs):
     """Return the outputs with neighbouring pieces of the same stream joined into one."""
     merged = []
     for output in outputs:
-        last = merged[-1] if merged else None
-        same = (
-            last is not None
-            and output.output_type == last.output_type == "stream"
-            and output.name == last.name
-        )
-        if same:
+        last = merged[-1] if merged else {}
+        both = output.output_type == "stream" == last.get("output_type")
+        if both and output.name == last.name:
             last.text += output.text
         else:
             merged.append(output)
     return merged
-
-
-def short(output):
-    """Return an output; a traceback keeps the cell and the error, not the libraries between.
-
-    Their lines name folders of this machine, and nobody reads them in a lesson.
-    """
-    if output.output_type == "error":
-        files = [
-            i for i, part in enumerate(output.traceback)
-            if re.sub(r"\x1b\[[\d;]*m", "", part).startswith("File ")
-        ]
-        if files:
-            calls = "call" if len(files) == 1 else "calls"
-            kept = [part for i, part in enumerate(output.traceback) if i not in files]
-            output.traceback = [
-                *kept[:-1], f"    ({len(files)} {calls} inside the libraries left out)\n", kept[-1]
-            ]
-    return output
 
 
 def startup():
@@ -183,3 +167,17 @@ def save_timings(seconds, startup, speeds):
     TIMINGS.parent.mkdir(parents=True, exist_ok=True)
     with paths.replacing(TIMINGS) as fresh:
         fresh.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main(arguments=None):
+    """Run notebooks as the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers run", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", help="only these, by number or name: 00 03")
+    parser.add_argument("--save", action="store_true",
+                        help="store the new outputs, reference runs and times")
+    options = parser.parse_args(arguments)
+    return run(options.notebooks, save=options.save)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
