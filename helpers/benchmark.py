@@ -20,7 +20,7 @@ def load():
 
 
 def summary(runs):
-    """Return a row a recipe: medians over its runs, and the spread of the seconds."""
+    """Return one row per recipe: medians over its runs, and the spread of the seconds."""
     rows, ceiling = {}, max(r["matmul_rate"] for r in runs)
     for name in dict.fromkeys(r["recipe"] for r in runs):
         mine = [r for r in runs if r["recipe"] == name]

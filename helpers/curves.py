@@ -20,7 +20,7 @@ class LossCurve:
 
     `loss` is the mean cross-entropy of each batch in nats, `learning_rate` the rate of that
     step, `accuracy` the share of the batch that was right before the step (empty if nobody
-    counted). `validation` holds one entry an epoch: step, loss, accuracy. `settings` says how the
+    counted). `validation` holds one entry per epoch: step, loss, accuracy. `settings` says how the
     run was made.
     """
 
@@ -50,7 +50,7 @@ class LossCurve:
         return sum(tail) / len(tail)
 
     def save(self, path):
-        """Write the run as JSON, six digits a number. An older file survives a failure."""
+        """Write the run as JSON, six digits per number. An older file survives a failure."""
         text = json.dumps(_rounded(asdict(self)), indent=1) + "\n"
         with paths.replacing(path) as fresh:
             fresh.write_text(text, encoding="utf-8")

@@ -61,7 +61,7 @@ def token_explorer(tokenizer, text):
 
 
 def tokens_html(tokenizer, text):
-    """Return HTML with one box a token: piece above, id below; the pieces of a word share a
+    """Return HTML with one box per token: piece above, id below; the pieces of a word share a
     colour, special tokens are grey, the unknown token is red.
     """
     encoding = tokenizer(text)
@@ -118,7 +118,7 @@ def attentions(model, tokenizer, text, max_tokens=32):
 
 
 def attention_html(tokens, weights):
-    """Return HTML of one head: a row a token that looks, a column a token that is looked at.
+    """Return HTML of one head: a row per token that looks, a column per token looked at.
 
     `weights` has the shape (tokens, tokens); each row adds up to 1.
     """
@@ -221,7 +221,7 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
 
 
 def next_tokens_html(tokens):
-    """Return HTML with one bar a token, from pairs of (text, probability)."""
+    """Return HTML with one bar per token, from pairs of (text, probability)."""
     rows = "".join(
         '<div style="display:flex;align-items:center;gap:8px;line-height:1.5">'
         f'<code style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'

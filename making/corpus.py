@@ -19,7 +19,7 @@ EXCLUDED = Path(__file__).with_name("excluded_words.txt")
 
 
 def read_folder(folder):
-    """Return the works in a folder of `.txt` files: {name: list of paragraphs}, a line each.
+    """Return the works in a folder of `.txt` files: {name: list of paragraphs}, one per line.
 
     Raises LearnerError if the folder is missing, holds no text files or one that is not UTF-8
     text, or too little text to train on.
@@ -41,12 +41,12 @@ def read_folder(folder):
             raise LearnerError(f"{path.name} holds zero bytes, so it is not text. Take it out.")
         works[path.stem] = _paragraphs(text.splitlines())
     if not works:
-        raise LearnerError(f"{folder} holds no .txt files. One work a file, a paragraph a line.")
+        raise LearnerError(f"{folder} holds no .txt files: one per work, a paragraph per line.")
     return _enough(works, folder)
 
 
 def read_dataset(name, config=None, *, revision=None, column="text"):
-    """Return the train split of a Hub data set as one work, a paragraph a row.
+    """Return the train split of a Hub data set as one work, one paragraph per row.
 
     Raises LearnerError if it cannot be loaded or lacks the column.
     """

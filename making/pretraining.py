@@ -152,7 +152,7 @@ class Pretraining(Trainer):
         return tensors
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
-        """Return the loss of a step: nats a token, and the weighted lack of agreement."""
+        """Return the loss of a step: nats per token, and the weighted lack of agreement."""
         output = model(input_ids=inputs["labels"], labels=inputs["labels"])
         loss = output.loss
         if "ids" in inputs:
@@ -369,7 +369,7 @@ def main(arguments=None):
         prog="python -m making.pretraining", description=__doc__.partition("\n\n")[0],
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--corpus", help="a folder of .txt files, a paragraph a line")
+    source.add_argument("--corpus", help="a folder of .txt files, one paragraph per line")
     source.add_argument("--dataset", help="a data set of the Hub, such as Salesforce/wikitext")
     parser.add_argument("--config", help="the configuration of the data set")
     parser.add_argument("--revision", help="the commit of the data set")

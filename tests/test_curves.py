@@ -19,22 +19,32 @@ def run(final, steps=100, wiggle=0.0, rate=None, data=None):
     return LossCurve({"data": data} if data else {}, loss, rates)
 
 
+def broken(step):
+    """A made-up run whose loss is not a number at a step."""
+    own = run(0.10)
+    own.loss[step - 1] = math.nan
+    return own
+
+
 @pytest.mark.parametrize(
-    ("own", "kind"),
+    ("own", "kind", "said"),
     [
-        (run(0.10), "same"),
-        (run(0.13), "alike"),
-        (run(0.10, wiggle=0.05), "alike"),
-        (run(0.10, steps=80), "alike"),
-        (run(0.35), "higher"),
-        (run(curves.LN_2), "flat"),
-        (run(math.nan), "not finite"),
-        (run(0.1, steps=3), "too short"),
-        (run(0.10, data="mine"), "same"),
+        (run(0.10), "same", "every step agrees"),
+        (run(0.13), "alike", "differ only by their seed"),
+        (run(0.10, wiggle=0.05), "alike", "0.100, the reference at 0.100"),
+        (run(0.10, steps=80), "alike", ""),
+        (run(0.35), "higher", "learnt less"),
+        (run(curves.LN_2), "flat", "is guessing"),
+        (run(math.nan), "not finite", "at step 1."),
+        (broken(step=42), "not finite", "at step 42."),
+        (run(0.1, steps=3), "too short", "3 steps"),
+        (run(0.10, data="mine"), "same", ""),
     ],
 )
-def test_the_verdict_fits_the_run(own, kind):
-    assert curves.compare(own, run(0.10)).kind == kind
+def test_the_verdict_fits_the_run(own, kind, said):
+    verdict = curves.compare(own, run(0.10))
+    assert verdict.kind == kind
+    assert said in str(verdict)
 
 
 @pytest.mark.parametrize(("own", "said", "not_said"), [
@@ -75,12 +85,6 @@ def test_a_difference_at_a_single_step_is_another_run():
     verdict = curves.compare(own, run(0.10))
     assert verdict.kind == "alike"
     assert verdict.largest_difference == pytest.approx(0.002)
-
-
-def test_a_loss_that_is_no_number_is_located():
-    own = run(0.10)
-    own.loss[41] = math.nan
-    assert "at step 42" in str(curves.compare(own, run(0.10)))
 
 
 def test_a_run_survives_saving_and_loading(tmp_path):

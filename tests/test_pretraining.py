@@ -250,12 +250,6 @@ def test_a_data_set_out_of_reach_ends_in_a_line(capsys, tmp_path):
     assert "--corpus FOLDER" in said
 
 
-def test_the_command_says_what_it_wants(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        pretraining.main([])
-    assert "--corpus" in capsys.readouterr().err
-
-
 def test_the_shipped_model_is_what_its_card_says(shipped):
     model, tokenizer, figures = shipped
     card = (paths.DATA / "gpt2-mini" / "README.md").read_text(encoding="utf-8")

@@ -92,17 +92,20 @@ def mark_level(axes, value, name, points=4):
                   color=GREY, xycoords=("axes fraction", "data"))
 
 
-def bars(axes, values, notes=None, strongest=None):
-    """Draw one horizontal bar a name, the first on top, with its note at its end.
+def bar_chart(values, notes, strongest=None, at=None, row=0.5, **labels):
+    """Return a figure and axes with one horizontal bar per name, each with its note.
 
-    `values` maps a name to a number, `notes` to a text; the bars beside the `strongest` are
-    muted.
+    `values` maps a name to a number, `notes` to a text, `at` to the place of the note where that
+    is not the bar's end; the bars beside the `strongest` are muted. `row` is in inches, `labels`
+    are set on the axes.
     """
-    for row, (name, value) in enumerate(values.items()):
-        axes.barh(row, value, height=0.64, color=BLUE if strongest in (None, name) else MUTED)
-        if notes:
-            axes.text(value, row, f"  {notes[name]}", va="center")
+    figure, axes = new(height=row * len(values) + 1.2)
+    for y, (name, value) in enumerate(values.items()):
+        axes.barh(y, value, height=0.64, color=BLUE if strongest in (None, name) else MUTED)
+        axes.text((at or values)[name], y, f"  {notes[name]}", va="center")
     name_rows(axes, values)
+    axes.set(**{"xlim": (0, 1.2 * max(values.values())), **labels})
+    return figure, axes
 
 
 def name_rows(axes, names):
@@ -194,22 +197,22 @@ class LiveLoss:
 
 @styled
 def accuracy_bars(results, title, chance=0.5, seeds=None):
-    """Draw one bar a model with its 95 % interval.
+    """Draw one bar per model with its 95 % interval.
 
     `results` maps a name to (accuracy, low, high), as shares; `seeds` may map it to the
     accuracies that the bar is the mean of, drawn as dots.
     """
-    figure, axes = new(height=0.62 * len(results) + 1.2)
-    means = {name: result[0] for name, result in results.items()}
-    bars(axes, means, strongest=max(means, key=means.get))
-    for row, (name, (accuracy, low, high)) in enumerate(results.items()):
+    means = {name: mean for name, (mean, _, _) in results.items()}
+    highs = {name: high for name, (_, _, high) in results.items()}
+    notes = {name: f"{mean:.3f}" for name, mean in means.items()}
+    dots = "; one dot per seed" if seeds else ""
+    figure, axes = bar_chart(
+        means, notes, max(means, key=means.get), highs, row=0.62, title=title, xlim=(0, 1.08),
+        xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})",
+    )
+    for row, (name, (_, low, high)) in enumerate(results.items()):
         axes.plot([low, high], [row, row], color=INK, lw=1.6, marker="|", ms=9)
         each = (seeds or {}).get(name, [])
         axes.plot(each, [row + 0.18] * len(each), "o", color="white", mec=INK, ms=5)
-        axes.text(high + 0.012, row, f"{accuracy:.3f}", va="center", weight="bold")
     axes.axvline(chance, color=GREY, lw=1.2, ls="--")
-    dots = "; one dot per seed" if seeds else ""
-    axes.set(title=title, xlim=(0, 1.06), xticks=[0, 0.25, 0.5, 0.75, 1],
-             xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})")
-    listing = listed({name: f"{accuracy:.3f}" for name, accuracy in means.items()})
-    show(figure, f"Bar chart of test accuracy: {listing}.")
+    show(figure, f"Bar chart of test accuracy: {listed(notes)}.")

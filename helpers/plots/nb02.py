@@ -30,7 +30,7 @@ def length_histogram(lengths, limits):
 
 @plots.styled
 def mask_grids(masks):
-    """Draw two or more attention masks as grids: a row a text, a cell a token, padding pale.
+    """Draw two or more attention masks as grids: a row per text, a cell per token, padding pale.
 
     `masks` maps a title to a tensor of shape (texts, tokens).
     """
@@ -50,9 +50,8 @@ def mask_grids(masks):
 
 @plots.styled
 def times(seconds, title, label):
-    """Draw one bar a variant; `seconds` maps a name to a measured time."""
-    figure, axes = plots.new(height=0.55 * len(seconds) + 1.2)
+    """Draw one bar per variant; `seconds` maps a name to a measured time."""
     notes = {name: f"{value:.2g} s" for name, value in seconds.items()}
-    plots.bars(axes, seconds, notes, strongest=min(seconds, key=seconds.get))
-    axes.set(xlabel=label, xlim=(0, 1.15 * max(seconds.values())), title=title)
+    fastest = min(seconds, key=seconds.get)
+    figure, _ = plots.bar_chart(seconds, notes, fastest, title=title, xlabel=label)
     plots.show(figure, f"Bar chart of measured times: {plots.listed(notes)}.")

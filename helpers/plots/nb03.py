@@ -28,11 +28,9 @@ def shares_right(groups, title):
     shares = {name: right / texts for name, (right, texts) in groups.items()}
     shares = dict(sorted(shares.items(), key=lambda item: item[1], reverse=True))
     notes = {name: "{} of {}".format(*groups[name]) for name in shares}
-    figure, axes = plots.new(height=0.42 * len(shares) + 1.2)
-    axes.barh(range(len(shares)), 1, height=0.64, color=plots.PALE)
-    plots.bars(axes, shares)
-    for row, note in enumerate(notes.values()):
-        axes.text(1.012, row, note, va="center")
-    axes.set(xlim=(0, 1.14), xlabel="share of the texts that are right", xticks=[0, 0.5, 1],
-             title=title)
+    figure, axes = plots.bar_chart(
+        shares, notes, at=dict.fromkeys(shares, 1), row=0.42, title=title, xlim=(0, 1.14),
+        xlabel="share of the texts that are right", xticks=[0, 0.5, 1],
+    )
+    axes.barh(range(len(shares)), 1, height=0.64, color=plots.PALE, zorder=0)
     plots.show(figure, f"Bar chart of right answers by group: {plots.listed(notes)}.")

@@ -8,7 +8,7 @@ from helpers.plots import GREY, INK, ORANGE, PALE
 
 @plots.styled
 def last_tokens(rows, title, pad):
-    """Draw a padded batch, a row a text, the last real token of each marked as the one read.
+    """Draw a padded batch, a row per text, the last real token of each marked as the one read.
 
     `rows` are lists of tokens of one length; those equal to `pad` at a row's end are padding.
     """
@@ -29,13 +29,13 @@ def last_tokens(rows, title, pad):
                     connectionstyle="arc3,rad=0.08")
     axes.set(xlim=(0, longest + 1.6), ylim=(len(rows) + 0.1, 0), title=title)
     axes.axis("off")
-    plots.show(figure, "A padded batch, one row a text. An arrow leads from the last real token "
+    plots.show(figure, "A padded batch, one row per text. An arrow leads from the last real token "
                        f"of each row to its label: {', '.join(ends)}.")
 
 
 @plots.styled
 def attention_pair(patterns, title):
-    """Draw attention grids side by side: a row a token that looks, a column one that is seen.
+    """Draw attention grids side by side: a row per token that looks, a column per token seen.
 
     `patterns` maps a name to (tokens, weights), the weights of shape (tokens, tokens).
     """
@@ -56,7 +56,7 @@ def attention_pair(patterns, title):
 
 @plots.styled
 def next_tokens(choices, title):
-    """Draw what a model chooses its next token from, a panel a setting, the likeliest on top.
+    """Draw what a model chooses its next token from, a panel per setting, the likeliest on top.
 
     `choices` maps a setting's name to a list of (token, probability).
     """
@@ -65,7 +65,8 @@ def next_tokens(choices, title):
     likeliest = []
     for axes, (name, tokens) in zip(panels, choices.items(), strict=True):
         tokens = sorted(tokens, key=lambda pair: -pair[1])
-        plots.bars(axes, {repr(token)[1:-1]: share for token, share in tokens})
+        axes.barh(range(len(tokens)), [share for _, share in tokens], height=0.64)
+        plots.name_rows(axes, [repr(token)[1:-1] for token, _ in tokens])
         axes.set_ylim(most - 0.5, -0.6)
         axes.tick_params(axis="y", labelsize=9)
         axes.set_title(name, fontsize=11)

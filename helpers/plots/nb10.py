@@ -10,18 +10,16 @@ from helpers import plots
 
 @plots.styled
 def ladder(rates, title):
-    """Draw how many texts a second each rung of a ladder reaches, and its gain over the last.
+    """Draw how many texts a second each rung of a ladder reaches, and its gain.
 
     `rates` maps a rung's name to texts a second, in the order of the rungs.
     """
-    figure, axes = plots.new(height=0.42 * len(rates) + 1.3)
     notes = {name: f"{rate:.0f}" for name, rate in rates.items()}
     alt = f"Bar chart of reviews a second: {plots.listed(notes)}."
     for before, name in itertools.pairwise(rates):
         notes[name] += f"  ×{rates[name] / rates[before]:.2f}"
-    plots.bars(axes, rates, notes, strongest=max(rates, key=rates.get))
-    axes.set(xlabel="reviews a second, and the gain over the row above", title=title,
-             xlim=(0, 1.25 * max(rates.values())))
+    figure, _ = plots.bar_chart(rates, notes, max(rates, key=rates.get), row=0.42, title=title,
+                                xlabel="reviews a second, and the gain over the row above")
     plots.show(figure, alt)
 
 
@@ -51,7 +49,7 @@ def roofline(roof, points, ceiling, title):
 
 @plots.styled
 def accuracy_over_time(runs, goal, title):
-    """Draw test accuracy over the seconds of a training, one line a recipe, time by powers of 10.
+    """Draw test accuracy over the seconds of a training, on a logarithmic axis, a line per recipe.
 
     `runs` maps a recipe to a list of (seconds, accuracy); `goal` is marked.
     """
@@ -69,7 +67,7 @@ def accuracy_over_time(runs, goal, title):
 
 @plots.styled
 def power_law(points, exponents, title, label):
-    """Draw measured seconds over a quantity, both by powers of 10, with the fitted lines.
+    """Draw measured seconds over a quantity, both on logarithmic axes, with the fitted lines.
 
     `points` maps a name to a dictionary from quantity to seconds, `exponents` to the slope.
     """
