@@ -39,7 +39,6 @@ class Clock:
 
     def watch(self, module, counted_as=None):
         """Note the shape of each batch that a module is trained on, to count its FLOPs."""
-
         def note(module, args, inputs):
             if module.training:
                 name = "hidden" if "hidden" in inputs else "input_ids"
