@@ -11,6 +11,7 @@ from helpers.errors import LearnerError
 LN_2 = math.log(2)  # the loss of a classifier that gives both of two classes one half
 SAME = 1e-3  # losses this close, at every step, are the same run
 ALIKE = 0.12  # final losses this close differ by chance; three seeds lie within it
+WINDOW = 9  # steps that a running mean is taken over
 
 
 @dataclass
@@ -19,7 +20,7 @@ class LossCurve:
 
     `loss` is the mean cross-entropy of each batch in nats, `learning_rate` the rate of that
     step, `accuracy` the share of the batch that was right before the step (empty if nobody
-    counted). `validation` holds one entry an epoch: step, loss, accuracy. `settings` says how the
+    counted). `validation` holds one entry per epoch: step, loss, accuracy. `settings` says how the
     run was made.
     """
 
@@ -49,7 +50,7 @@ class LossCurve:
         return sum(tail) / len(tail)
 
     def save(self, path):
-        """Write the run as JSON, six digits a number. An older file survives a failure."""
+        """Write the run as JSON, six digits per number. An older file survives a failure."""
         text = json.dumps(_rounded(asdict(self)), indent=1) + "\n"
         with paths.replacing(path) as fresh:
             fresh.write_text(text, encoding="utf-8")
@@ -59,7 +60,7 @@ class LossCurve:
 class Verdict:
     """How a run compares with the reference: `kind` for a program, `text` for a person."""
 
-    kind: str  # same, alike, higher, lower, flat, not finite, too short, no reference
+    kind: str  # same, alike, higher, lower, flat, not trained, not finite, too short, no reference
     text: str
     largest_difference: float
 
@@ -91,67 +92,79 @@ def reference(name, size="small"):
 def compare(curve, reference):
     """Return a `Verdict` on a run beside the reference run.
 
-    The order of the questions: is every loss a number; did it learn at all; is it the same run
-    to three decimals; does it end at about the same loss.
+    The order of the questions: is there a reference on the same data; is every loss a number;
+    did it train; did it learn; is it the same run to three decimals; does it end at about the
+    same loss. What would explain a difference is looked up in what both runs recorded.
     """
+    pairs = [] if reference is None else zip(curve.loss, reference.loss, strict=False)
+    largest = max((abs(a - b) for a, b in pairs), default=math.nan)
+    return Verdict(*_judge(curve, reference, largest), largest)
+
+
+def _judge(curve, reference, largest):
+    """Return kind and text of a `Verdict`."""
     if reference is None:
-        return Verdict(
-            "no reference", "There is no reference run for this size of checkpoint.", math.nan
+        return "no reference", "There is no reference run for this size of checkpoint."
+    mine, theirs = curve.settings.get("data"), reference.settings.get("data")
+    if mine and theirs and mine != theirs:
+        return "no reference", (
+            "This run was trained on other data than the reference run, so there is nothing to "
+            "compare it with."
+        )
+    broken = next((i for i, loss in enumerate(curve.loss, 1) if not math.isfinite(loss)), None)
+    if broken:
+        return "not finite", (
+            f"The loss stops being a number at step {broken}. The learning rate is too high, or "
+            "a tensor divides by zero."
         )
     if len(curve.loss) < 5:
-        return Verdict(
-            "too short", f"Only {len(curve.loss)} steps: too few to compare.", math.nan
-        )
-    if not all(math.isfinite(loss) for loss in curve.loss):
-        step = next(i for i, loss in enumerate(curve.loss, 1) if not math.isfinite(loss))
-        return Verdict(
-            "not finite",
-            f"The loss stops being a number at step {step}. The learning rate is too high, or "
-            "a tensor divides by zero.",
-            math.inf,
-        )
-    pairs = list(zip(curve.loss, reference.loss, strict=False))
-    largest = max(abs(a - b) for a, b in pairs)
+        return "too short", f"Only {len(curve.loss)} steps: too few to compare."
     final, expected = curve.final_loss(), reference.final_loss()
     ends = f"Your run ends at a loss of {final:.3f}, the reference at {expected:.3f}."
-    if largest <= SAME and len(curve.loss) == len(reference.loss):
-        return Verdict(
-            "same", "Your run is the reference run: every step agrees to three decimals.", largest
+    if curve.learning_rate and not any(curve.learning_rate):
+        return "not trained", (
+            f"{ends} The learning rate was 0 at every step, so this run changed nothing. Build "
+            "the model, the optimizer and the scheduler anew, then train again."
         )
+    if largest <= SAME and len(curve.loss) == len(reference.loss):
+        return "same", "Your run is the reference run: every step agrees to three decimals."
     if final > 0.85 * LN_2 and expected < 0.6 * LN_2:
-        return Verdict(
-            "flat",
+        return "flat", (
             f"{ends} A loss near {LN_2:.3f} is guessing. Look at the learning rate, at "
-            "zero_grad and backward, and at whether the labels belong to the texts.",
-            largest,
+            "zero_grad and backward, and at whether the labels belong to the texts."
         )
     if abs(final - expected) <= ALIKE:
-        return Verdict(
-            "alike", f"{ends} That is the same learning with other random numbers.", largest
-        )
+        return "alike", f"{ends} Runs that differ only by their seed end as close together."
     if final > expected:
-        return Verdict(
-            "higher",
-            f"{ends} It learnt less: fewer steps, a lower learning rate or fewer trained "
-            "layers would explain it.",
-            largest,
-        )
-    return Verdict(
-        "lower",
-        f"{ends} It learnt the training texts better: more steps, a higher learning rate or "
-        "fewer texts would explain it. See whether validation agrees.",
-        largest,
+        return "higher", f"{ends} It learnt less. {_causes(curve, reference, -1)}"
+    return "lower", (
+        f"{ends} It learnt the training texts better. {_causes(curve, reference, 1)} See whether "
+        "validation agrees."
     )
 
 
-def smoothed(values, window=9):
+def _causes(curve, reference, sign):
+    """Say what in the records may explain a lower loss (`sign` 1) or a higher one (-1)."""
+    steps, usual = len(curve.loss), len(reference.loss)
+    causes = [f"{steps} steps instead of {usual}"] if (steps - usual) * sign > 0 else []
+    peaks = [max(run.learning_rate, default=None) for run in (curve, reference)]
+    known = None not in peaks
+    if known and not math.isclose(*peaks, rel_tol=0.01):
+        causes.append("a learning rate of up to {:.2g} instead of {:.2g}".format(*peaks))
+    if causes:
+        return f"{' and '.join(causes).capitalize()} may explain it."
+    looked_at = "Steps and learning rate do" if known else "The number of steps does"
+    others = "Fewer texts or a model that was trained before" if sign > 0 else (
+        "Fewer trained layers or labels that do not belong to their texts"
+    )
+    return f"{looked_at} not explain it. {others} would."
+
+
+def smoothed(values, window=WINDOW):
     """Return the running mean of `values` over a centred window, same length."""
     half = window // 2
-    result = []
-    for i in range(len(values)):
-        part = values[max(0, i - half) : i + half + 1]
-        result.append(sum(part) / len(part))
-    return result
+    parts = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [sum(part) / len(part) for part in parts]
 
 
 def _rounded(value):

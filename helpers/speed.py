@@ -1,4 +1,7 @@
-"""How fast this machine multiplies matrices, and how much of that a training step needs."""
+"""How many FLOP/s this machine reaches on matrix products, and how many FLOPs a training takes.
+
+A FLOP is a floating-point operation, an addition or a multiplication; FLOP/s are FLOPs a second.
+"""
 
 import copy
 import statistics
@@ -6,20 +9,20 @@ import time
 
 import torch
 
-# Large enough that nothing but the multiplying counts.
+# Shapes (n, k, m) of products so large that nothing but the multiplying counts.
 LARGE = {"cpu": (1024, 1024, 1024), "cuda": (4096, 4096, 4096)}
 
 
 def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=None):
-    """Return how many floating-point operations a second a matrix product reaches here.
+    """Return the FLOP/s that a matrix product reaches here, the median of those in `seconds`.
 
     With the shape (n, k, m), a matrix of n rows and k columns times one of k rows and m columns
-    takes 2 · n · k · m of them, a multiplication and an addition for each pair. The median of
-    the products made in `seconds`; without a shape, large ones.
+    takes 2 · n · k · m FLOPs, a multiplication and an addition for each pair. Without a shape,
+    the product is a large one.
     """
     kind = torch.device(device).type
     n, k, m = shape or LARGE.get(kind, LARGE["cpu"])
-    repeats = 20 if kind == "cuda" else 1  # between two looks at the clock: a GPU is told ahead
+    repeats = 20 if kind == "cuda" else 1  # a GPU only queues them until it is waited for
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, generator=generator).to(device, dtype) for size in [(n, k), (k, m)])
     a @ b
@@ -53,7 +56,7 @@ def wait(device):
 
 
 def training_operations(model, batches):
-    """Return the floating-point operations of the matrix products of one pass of training.
+    """Return the FLOPs of the matrix products of one pass of training over `batches`.
 
     PyTorch counts them, forward and backward, on tensors that have a shape but no content, so
     that nothing is computed. What is not a matrix product (normalising, adding, the optimizer) is

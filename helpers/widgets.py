@@ -13,8 +13,9 @@ from helpers import generation, plots
 from helpers.errors import LearnerError
 
 _PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
-_SPECIAL, _UNKNOWN, _INK = "#E3E5E8", "#F3C6C6", "#24292F"
-_WIDE = ipywidgets.Layout(width="98%")
+_SPECIAL, _UNKNOWN = "#E3E5E8", "#F3C6C6"
+_MONO = "font-family:monospace"
+_WRAPPED = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
 
 
 class Playable(ipywidgets.VBox):
@@ -36,20 +37,31 @@ def still_html(widget):
     return f"<div>{widget.description}: <b>{html.escape(str(widget.value))}</b></div>"
 
 
+def _text_field(text, description, live=False):
+    return ipywidgets.Text(value=text, description=description, continuous_update=live,
+                           layout=ipywidgets.Layout(width="98%"))
+
+
+def _follow(controls, update):
+    """Call `update()` now and whenever the value of a control changes."""
+    for control in controls:
+        control.observe(lambda change: update(), names="value")
+    update()
+
+
 def token_explorer(tokenizer, text):
     """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
-    field = ipywidgets.Text(value=text, description="Text", layout=_WIDE)
-    view = ipywidgets.HTML(value=tokens_html(tokenizer, text))
+    field, view = _text_field(text, "Text", live=True), ipywidgets.HTML()
 
-    def update(change):
-        view.value = tokens_html(tokenizer, change["new"])
+    def update():
+        view.value = tokens_html(tokenizer, field.value)
 
-    field.observe(update, names="value")
+    _follow([field], update)
     return Playable([field, view])
 
 
 def tokens_html(tokenizer, text):
-    """Return HTML with one box a token: piece above, id below; the pieces of a word share a
+    """Return HTML with one box per token: piece above, id below; the pieces of a word share a
     colour, special tokens are grey, the unknown token is red.
     """
     encoding = tokenizer(text)
@@ -65,8 +77,8 @@ def tokens_html(tokenizer, text):
             colour = _PIECES[word % 2]
         boxes.append(
             f'<span style="display:inline-block;margin:2px;padding:2px 7px;border-radius:5px;'
-            f"background:{colour};color:{_INK};text-align:center;line-height:1.35;"
-            f'font-family:monospace">{html.escape(token)}'
+            f"background:{colour};color:{plots.INK};text-align:center;line-height:1.35;"
+            f'{_MONO}">{html.escape(token)}'
             f'<br><small style="opacity:.65">{number}</small></span>'
         )
     count = len({word for word in words if word is not None})
@@ -79,23 +91,19 @@ def attention_explorer(model, tokenizer, text, layer=1, head=1):
 
     `model` has to run with `attn_implementation="eager"`, the one that returns attentions.
     """
-    field = ipywidgets.Text(value=text, description="Text", layout=_WIDE,
-                            continuous_update=False)
+    field, view = _text_field(text, "Text"), ipywidgets.HTML()
     layers = ipywidgets.IntSlider(layer, 1, model.config.num_hidden_layers, description="Layer")
     heads = ipywidgets.IntSlider(head, 1, model.config.num_attention_heads, description="Head")
-    view = ipywidgets.HTML()
     seen = {}
 
-    def update(_=None):
+    def update():
         if field.value not in seen:
             seen.clear()
             seen[field.value] = attentions(model, tokenizer, field.value)
         tokens, weights = seen[field.value]
         view.value = attention_html(tokens, weights[layers.value - 1, heads.value - 1])
 
-    for control in (field, layers, heads):
-        control.observe(update, names="value")
-    update()
+    _follow([field, layers, heads], update)
     return Playable([field, ipywidgets.HBox([layers, heads]), view])
 
 
@@ -110,7 +118,7 @@ def attentions(model, tokenizer, text, max_tokens=32):
 
 
 def attention_html(tokens, weights):
-    """Return HTML of one head: a row a token that looks, a column a token that is looked at.
+    """Return HTML of one head: a row per token that looks, a column per token looked at.
 
     `weights` has the shape (tokens, tokens); each row adds up to 1.
     """
@@ -118,7 +126,7 @@ def attention_html(tokens, weights):
     head = "".join(
         '<th style="height:74px;vertical-align:bottom;padding:0;font-weight:normal">'
         '<div style="writing-mode:vertical-rl;transform:rotate(180deg);'
-        f'font-family:monospace;font-size:12px">{html.escape(token)}</div></th>'
+        f'{_MONO};font-size:12px">{html.escape(token)}</div></th>'
         for token in tokens
     )
     rows = []
@@ -129,11 +137,11 @@ def attention_html(tokens, weights):
             for seen, weight in zip(tokens, row, strict=True)
         )
         rows.append(
-            '<tr><td style="text-align:right;padding:0 8px 0 0;font-family:monospace;'
-            f'font-size:12px">{html.escape(token)}</td>{cells}</tr>'
+            f'<tr><td style="text-align:right;padding:0 8px 0 0;{_MONO};font-size:12px">'
+            f"{html.escape(token)}</td>{cells}</tr>"
         )
     return (
-        f'<table style="border-collapse:collapse;background:#fff;color:{_INK}">'
+        f'<table style="border-collapse:collapse;background:#fff;color:{plots.INK}">'
         f'<tr><th></th>{head}</tr>{"".join(rows)}</table>'
         "<div>Each row is a token and shows where it looks; the darker, the more.</div>"
     )
@@ -144,15 +152,12 @@ def classifier(predict, text):
 
     `predict` takes a list of texts and returns probabilities of shape (texts, 2).
     """
-    field = ipywidgets.Text(value=text, description="Review", layout=_WIDE,
-                            continuous_update=False)
-    view = ipywidgets.HTML()
+    field, view = _text_field(text, "Review"), ipywidgets.HTML()
 
-    def update(_=None):
+    def update():
         view.value = probability_html(float(predict([field.value])[0, 1]))
 
-    field.observe(update, names="value")
-    update()
+    _follow([field], update)
     return Playable([field, view])
 
 
@@ -173,8 +178,7 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
     The bars follow every change; the button writes. A prompt that cannot be continued is
     answered in a sentence.
     """
-    field = ipywidgets.Text(value=prompt, description="Prompt", layout=_WIDE,
-                            continuous_update=False)
+    field = _text_field(prompt, "Prompt")
     greedy = ipywidgets.Checkbox(value=False, description="greedy", indent=False)
     temperature = ipywidgets.FloatSlider(1.0, min=0.1, max=2.0, step=0.1,
                                          description="temperature")
@@ -190,39 +194,34 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
             return None
         return generation.Sampling(temperature.value, top_k.value, top_p.value)
 
-    def update(_=None):
+    def update():
         for slider in (temperature, top_k, top_p):
             slider.disabled = greedy.value
         try:
             found = generation.next_tokens(model, tokenizer, field.value, sampling())
+            bars.value = next_tokens_html(found[:1] if greedy.value else found)
         except LearnerError as error:
             bars.value = html.escape(str(error))
-        else:
-            bars.value = next_tokens_html(found[:1] if greedy.value else found)
 
     def write(_=None):
         try:
-            text.value = written_html(field.value, generation.generate(
-                model, tokenizer, field.value, sampling(), max_new_tokens=max_new_tokens,
-                seed=seed.value,
-            ))
+            written = generation.generate(model, tokenizer, field.value, sampling(),
+                                          max_new_tokens=max_new_tokens, seed=seed.value)
+            text.value = written_html(field.value, written)
         except LearnerError as error:
             text.value = html.escape(str(error))
 
-    for control in (field, greedy, temperature, top_k, top_p):
-        control.observe(update, names="value")
+    _follow([field, greedy, temperature, top_k, top_p], update)
     button.on_click(write)
-    update()
     write()
-    row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
     return Playable([
-        field, ipywidgets.HBox([temperature, top_k, top_p], layout=row),
-        ipywidgets.HBox([greedy, seed, button], layout=row), bars, text,
+        field, ipywidgets.HBox([temperature, top_k, top_p], layout=_WRAPPED),
+        ipywidgets.HBox([greedy, seed, button], layout=_WRAPPED), bars, text,
     ])
 
 
 def next_tokens_html(tokens):
-    """Return HTML with one bar a token, from pairs of (text, probability)."""
+    """Return HTML with one bar per token, from pairs of (text, probability)."""
     rows = "".join(
         '<div style="display:flex;align-items:center;gap:8px;line-height:1.5">'
         f'<code style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
@@ -266,13 +265,12 @@ def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
             runs.pop(name, None)
             runs[name] = curve
             said.value = f"{name}: validation accuracy <b>{accuracy:.3f}</b>"
-            newest = dict(list(runs.items())[-4:])
             with view:
                 view.clear_output(wait=True)
-                plots.loss_curves(newest, title="The newest runs")
+                plots.loss_curves(dict(list(runs.items())[-4:]), title="The newest runs")
         finally:
             button.disabled = False
 
     button.on_click(train)
-    row = ipywidgets.HBox([rate, passes], layout=ipywidgets.Layout(flex_flow="row wrap"))
-    return Playable([row, ipywidgets.HBox([size, button]), said, view])
+    sliders = ipywidgets.HBox([rate, passes], layout=_WRAPPED)
+    return Playable([sliders, ipywidgets.HBox([size, button]), said, view])

@@ -4,24 +4,27 @@ python -m making.benchmark [--repeats 3] [--only fast loop] [--save]
 
 Each training runs in a process of its own, the recipes by turns. The clock stands still while
 the test reviews are predicted, eight times a training. SetFit takes part where it is installed.
-The ceiling is the machine's rate of matrix products in float32, the highest of those measured
-before each training; a share of it, the operations of a training's products over its seconds.
+`helpers.benchmark` sums the runs up.
 """
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 
+import torch
+import transformers
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
 from helpers import batching, checkpoints, finetune, frozen, paths, reviews, speed, training
+from helpers.benchmark import FILE, summary, table
 from helpers.errors import LearnerError
 from helpers.measure import Measured
 
-FILE = paths.REFERENCE / "benchmark.json"
-GOAL = 0.90  # the accuracy to which the seconds are counted
 LOOKS = 8  # times that the test reviews are predicted during a training
 
 
@@ -31,13 +34,11 @@ class Clock:
     def __init__(self, test, steps):
         self.test, self.at = test, {round(steps * (k + 1) / LOOKS) for k in range(LOOKS)}
         self.steps, self.seconds, self.looks = 0, 0.0, []
-        self.batches, self.before = [], 0  # what was trained on; operations before the first step
+        self.batches, self.before = [], 0  # what was trained on; FLOPs before the first step
         self.start = time.perf_counter()
 
     def watch(self, module, counted_as=None):
-        """Note the shape of each batch that a module is trained on, to count its operations."""
-        import torch
-
+        """Note the shape of each batch that a module is trained on, to count its FLOPs."""
         def note(module, args, inputs):
             if module.training:
                 name = "hidden" if "hidden" in inputs else "input_ids"
@@ -49,7 +50,7 @@ class Clock:
         self.hook = module.register_forward_pre_hook(note, with_kwargs=True)
 
     def figures(self):
-        """Return the operations of the whole training, and the texts it was shown."""
+        """Return the FLOPs of the whole training, and how many texts it was shown."""
         self.hook.remove()
         return {"operations": self.before + speed.training_operations(self.counted, self.batches),
                 "shown": sum(len(batch["labels"]) for batch in self.batches)}
@@ -71,12 +72,8 @@ class Clock:
 
 
 def circulating(model, encoded, tokenizer, seed):
-    """Batches of two, every text padded to 128, AdamW as it comes: what tutorials print."""
-    import torch
-    from torch.utils.data import DataLoader
-    from transformers import DataCollatorWithPadding
-
-    padded = DataCollatorWithPadding(tokenizer, padding="max_length",
+    """Batches of two, every text padded to 128 tokens, AdamW's defaults: as many tutorials do."""
+    padded = transformers.DataCollatorWithPadding(tokenizer, padding="max_length",
                                      max_length=batching.MAX_TOKENS)
     rows = DataLoader(encoded["train"], batch_size=2, shuffle=True, collate_fn=padded,
                       generator=torch.Generator().manual_seed(seed))
@@ -95,22 +92,19 @@ def circulating(model, encoded, tokenizer, seed):
 
 def trainer_defaults(model, encoded, tokenizer, seed):
     """The Trainer with no argument but the seed; it pads each batch to its longest text."""
-    import tempfile
-
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-
     with tempfile.TemporaryDirectory() as folder:
-        args = TrainingArguments(folder, seed=seed, save_strategy="no", disable_tqdm=True)
+        args = transformers.TrainingArguments(folder, seed=seed, save_strategy="no",
+                                              disable_tqdm=True)
         steps = 3 * -(-len(encoded["train"]) // args.train_batch_size)
         clock = Clock(_test(encoded, tokenizer), steps)
         clock.watch(model)
 
-        class Tick(TrainerCallback):
+        class Tick(transformers.TrainerCallback):
             def on_step_end(self, args, state, control, model=None, **kwargs):
                 clock.step(model)
 
-        Trainer(model, args, train_dataset=encoded["train"], processing_class=tokenizer,
-                callbacks=[Tick()]).train()
+        transformers.Trainer(model, args, train_dataset=encoded["train"],
+                             processing_class=tokenizer, callbacks=[Tick()]).train()
     return clock
 
 
@@ -126,10 +120,7 @@ def loop(model, encoded, tokenizer, seed):
 
 
 def fast(model, encoded, tokenizer, seed):
-    """The fast recipe of notebook 09: the lower layers frozen and computed once."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
+    """The fast recipe of notebook 10: the lower layers frozen and computed once."""
     recipe = finetune.RECIPES["fast"]
     layers = recipe.layers_frozen(model.config)
     clock = Clock(None, recipe.epochs * -(-len(encoded["train"]) // recipe.batch_size))
@@ -157,18 +148,17 @@ def fast(model, encoded, tokenizer, seed):
 
 def setfit(model, encoded, tokenizer, seed):
     """SetFit: pairs of texts, as many steps as three epochs of 16 have, then a regression."""
-    import torch
+    import setfit as library
     from datasets import disable_progress_bars
-    from setfit import SetFitModel, Trainer, TrainingArguments
 
     disable_progress_bars()
     data = reviews.load()
     data["train"] = data["train"].select(range(len(encoded["train"])))
-    classifier = SetFitModel.from_pretrained(str(checkpoints.find("bert").path))
+    classifier = library.SetFitModel.from_pretrained(str(checkpoints.find("bert").path))
     steps = 3 * -(-len(data["train"]) // 16)
-    args = TrainingArguments(batch_size=16, max_steps=steps, seed=seed, show_progress_bar=False,
-                             save_strategy="no", report_to="none")
-    trainer = Trainer(model=classifier, args=args, train_dataset=data["train"])
+    args = library.TrainingArguments(batch_size=16, max_steps=steps, seed=seed, report_to="none",
+                                     show_progress_bar=False, save_strategy="no")
+    trainer = library.Trainer(model=classifier, args=args, train_dataset=data["train"])
     clock = Clock(None, steps)
     # The embeddings, since the model's own hooks are passed by.
     clock.watch(classifier.model_body[0].auto_model.embeddings, counted_as=model)
@@ -187,19 +177,15 @@ DROPOUT = {"circulating", "trainer_defaults"}  # as the config has it
 
 def one(name, seed=0, texts=None):
     """Run one recipe in this process; returns its figures, a dictionary."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
+    transformers.logging.set_verbosity_error()
     checkpoint = checkpoints.find("bert")
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.path)
     data = reviews.load()
     if texts is not None:
         data["train"] = data["train"].select(range(texts))
     encoded = {split: batching.tokenize(rows, tokenizer) for split, rows in data.items()}
-    set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
+    transformers.set_seed(seed)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
         checkpoint.path, num_labels=2, dtype=torch.float32,
         **({} if name in DROPOUT else training.NO_DROPOUT),
     )
@@ -222,71 +208,8 @@ def run(names, repeats, texts=None):
             done = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True,
                                   check=False)
             if done.returncode:
-                raise LearnerError(f"The recipe {name} failed; what it said stands above.")
+                raise LearnerError(f"The recipe {name} failed; its own message is above.")
             yield json.loads(done.stdout.strip().rpartition("\n")[2])
-
-
-def summary(runs):
-    """Return a row a recipe: medians over the runs, and the spread of the seconds."""
-    rows, ceiling = {}, max(r["matmul_rate"] for r in runs)
-    for name in dict.fromkeys(r["recipe"] for r in runs):
-        mine = [r for r in runs if r["recipe"] == name]
-        seconds = [r["seconds"] for r in mine]
-        correct = [r["looks"][-1][1] for r in mine]
-        tested = mine[0]["looks"][-1][2]
-        middle = statistics.median_low(correct)
-        rows[name] = {
-            "seconds": statistics.median(seconds), "fastest": min(seconds),
-            "slowest": max(seconds), "accuracy": middle / tested,
-            "a_second": statistics.median(r["shown"] / r["seconds"] for r in mine),
-            "of_ceiling": statistics.median(
-                r["operations"] / r["seconds"] / ceiling for r in mine),
-            "interval": training.interval(middle, tested),
-            "to_goal": _median_or_none([seconds_to_goal(r) for r in mine]),
-            "peak_memory_gb": statistics.median(r["peak_memory_gb"] for r in mine),
-        }
-    return rows
-
-
-def load():
-    """Return the stored runs, as `run` yields them."""
-    return json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
-
-
-def looks(runs, seed=0):
-    """Return the accuracies over time of one seed: {recipe: [(seconds, accuracy), …]}."""
-    return {_title(r["recipe"]): [(s, right / n) for s, right, n in r["looks"]]
-            for r in runs if r["seed"] == seed}
-
-
-def seconds_to_goal(run):
-    """Return after how many seconds a training was first at GOAL, or None."""
-    return next((s for s, right, n in run["looks"] if right / n >= GOAL), None)
-
-
-def _median_or_none(values):
-    return None if None in values else statistics.median(values)
-
-
-def table(rows):
-    """Return the summary as text, each recipe's gain against the first one."""
-    first = next(iter(rows.values()))["seconds"]
-    lines = [f"{'':<17}{'seconds':>8}{'(spread)':>16}{'gain':>7}{'texts/s':>8}{'ceiling':>8}"
-             f"{'accuracy':>9}{'(95 %)':>12}{f's to {GOAL:.2f}':>10}{'GB':>5}"]
-    for name, r in rows.items():
-        spread = f"({r['fastest']:.1f}-{r['slowest']:.1f})"
-        low, high = r["interval"]
-        goal = "-" if r["to_goal"] is None else f"{r['to_goal']:.1f}"
-        lines.append(
-            f"{_title(name):<17}{r['seconds']:>8.1f}{spread:>16}{first / r['seconds']:>6.1f}x"
-            f"{r['a_second']:>8.1f}{r['of_ceiling']:>8.0%}{r['accuracy']:>9.3f}"
-            f"{f'{low:.2f}-{high:.2f}':>12}{goal:>10}{r['peak_memory_gb']:>5.1f}"
-        )
-    return "\n".join(lines)
-
-
-def _title(name):
-    return name.replace("_", " ")
 
 
 def _test(encoded, tokenizer):
@@ -300,7 +223,7 @@ def main(arguments=None):
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--texts", type=int, help="only so many training reviews")
-    parser.add_argument("--save", action="store_true", help="keep the figures for notebook 09")
+    parser.add_argument("--save", action="store_true", help="keep the figures for notebook 10")
     parser.add_argument("--one", choices=RECIPES, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

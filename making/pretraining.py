@@ -14,29 +14,24 @@ from the bundled BERT's weights and, while it learns to write, reads short texts
 """
 
 import argparse
-import functools
-import gzip
-import hashlib
 import itertools
 import json
 import math
-import re
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
 from helpers import generation, paths, reviews, trainers
-from making import from_bert
 from helpers.errors import LearnerError
+from making import corpus, from_bert
 
 END = "<|endoftext|>"
 CONTEXT = 256  # tokens that the model sees at once
-HELD_OUT = 0.02  # share of each work, its end, that the model never trains on
 EVERY = 250  # steps between two checkpoints, and between two looks at the held-out text
 TEXTS = 64  # short texts that are read beside BERT at each step
 WORDS, REPEATED = 6000, 20  # BERT's words, and how often the tokenizer sees them and the reviews
@@ -45,7 +40,6 @@ WORDS, REPEATED = 6000, 20  # BERT's words, and how often the tokenizer sees the
 NEAR = ("The old man looked at the sea and", "She had never been so happy as", "It was said that")
 FAR = ("The capital of France is", "Two and two make", "The best thing about my new phone is")
 DRAWN = generation.Sampling(temperature=0.8, top_p=0.9)  # how its samples are drawn
-_EXCLUDED = Path(__file__).with_name("excluded_words.txt")
 
 
 @dataclass(frozen=True)
@@ -66,107 +60,12 @@ class Recipe:
     seed: int = 0
 
 
-# Text
-
-def read_folder(folder):
-    """Return the works in a folder of `.txt` files: {name: list of paragraphs}, a line each.
-
-    Raises LearnerError if the folder is missing, holds no text files or one that is not UTF-8
-    text, or too little text to train on.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise LearnerError(f"There is no folder {folder}. --corpus wants one with .txt files.")
-    works = {}
-    for path in sorted(folder.glob("*.txt")):
-        content = path.read_bytes()
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise LearnerError(
-                f"{path.name} is not UTF-8 text (byte {error.start}). Save it as UTF-8, or take "
-                "it out of the folder."
-            ) from None
-        if "\0" in text:
-            raise LearnerError(f"{path.name} holds zero bytes, so it is no text. Take it out.")
-        works[path.stem] = _paragraphs(text.splitlines())
-    if not works:
-        raise LearnerError(f"{folder} holds no .txt files. One work a file, a paragraph a line.")
-    return _enough(works, folder)
-
-
-def read_dataset(name, config=None, *, revision=None, column="text"):
-    """Return the train split of a Hub data set as one work, a paragraph a row.
-
-    Raises LearnerError if it cannot be loaded or lacks the column.
-    """
-    from datasets import load_dataset
-
-    try:
-        rows = load_dataset(name, config, revision=revision, split="train")
-    except Exception as error:  # the Hub's client raises errors of several libraries
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise LearnerError(
-            f"The data set {name!r} could not be loaded: {reason} A folder of text files needs "
-            "no network: --corpus FOLDER."
-        ) from error
-    if column not in rows.column_names:
-        known = ", ".join(rows.column_names)
-        raise LearnerError(f"{name} has no column {column!r}, only {known}.")
-    return _enough({name: _paragraphs(rows[column][:])}, name)
-
-
-def _paragraphs(lines):
-    return [" ".join(line.split()) for line in lines if line.strip()]
-
-
-def _enough(works, source):
-    letters = sum(len(p) for work in works.values() for p in work)
-    if letters < 100_000:
-        raise LearnerError(
-            f"{source} holds {letters:,} characters of text. A language model needs more: at "
-            "least 100,000 to learn anything, and millions to be of use."
-        )
-    return works
-
-
-def without_excluded(works):
-    """Return the works without paragraphs that hold a slur, and how many were left out.
-
-    The words are kept as hashes, so that nobody has to read them.
-    """
-    excluded = set(_EXCLUDED.read_text(encoding="utf-8").split())
-
-    @functools.cache
-    def is_excluded(word):
-        return hashlib.sha256(word.encode()).hexdigest()[:12] in excluded
-
-    def is_clean(paragraph):
-        lower = paragraph.lower()
-        words = re.findall(r"[a-z]+(?:-[a-z]+)*", lower) + re.findall(r"[a-z]+", lower)
-        return not any(map(is_excluded, words))
-
-    kept = {name: [p for p in work if is_clean(p)] for name, work in works.items()}
-    return kept, sum(map(len, works.values())) - sum(map(len, kept.values()))
-
-
-def split(works):
-    """Return the paragraphs for training and those held out: the last of every work."""
-    train, held_out = [], []
-    for work in works.values():
-        cut = len(work) - max(1, round(HELD_OUT * len(work)))
-        train += work[:cut]
-        held_out += work[cut:]
-    return train, held_out
-
-
 # Tokenizer and model
 
 def train_tokenizer(paragraphs, vocab_size):
     """Return a byte-level BPE tokenizer as GPT-2's, without a pad token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from tokenizers.trainers import BpeTrainer
-    from transformers import GPT2TokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -176,7 +75,7 @@ def train_tokenizer(paragraphs, vocab_size):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(paragraphs, trainer)
-    return GPT2TokenizerFast(
+    return transformers.GPT2TokenizerFast(
         tokenizer_object=tokenizer, bos_token=END, eos_token=END, unk_token=END,
         model_max_length=CONTEXT,
     )
@@ -194,9 +93,7 @@ class StudentForCausalLM(GPT2LMHeadModel):
 
 def new_model(tokenizer, recipe):
     """Return a GPT-2 of the recipe's size, with random weights or BERT's."""
-    from transformers import set_seed
-
-    set_seed(recipe.seed)
+    transformers.set_seed(recipe.seed)
     model = StudentForCausalLM(GPT2Config(
         vocab_size=len(tokenizer), n_positions=CONTEXT, n_embd=recipe.width, n_inner=recipe.inner,
         n_layer=recipe.layers, n_head=recipe.heads, resid_pdrop=0.0, embd_pdrop=0.0,
@@ -255,7 +152,7 @@ class Pretraining(Trainer):
         return tensors
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
-        """Return the loss of a step: nats a token, and the weighted lack of agreement."""
+        """Return the loss of a step: nats per token, and the weighted lack of agreement."""
         output = model(input_ids=inputs["labels"], labels=inputs["labels"])
         loss = output.loss
         if "ids" in inputs:
@@ -280,13 +177,15 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     `work_folder` holds the checkpoints; with the same recipe and text, an interrupted run goes on
     from there. Returns the recipe and what was measured, which `pretraining.json` holds too.
 
-    Raises LearnerError for a disk that fills up and for a work folder of another run.
+    Raises LearnerError for an output folder that holds anything but an earlier model, before the
+    training starts, for a disk that fills up and for a work folder of another run.
     """
     recipe = recipe or Recipe()
-    output = Path(output)
+    output = Path(output).resolve()
+    paths.check_replaceable(output)
     work_folder = Path(work_folder or output.with_name(f"{output.name}-pretraining"))
-    clean, left_out = without_excluded(works)
-    train_texts, held_out_texts = split(clean)
+    clean, left_out = corpus.without_excluded(works)
+    train_texts, held_out_texts = corpus.split(clean)
     teacher, further, seen = None, [], []
     if recipe.start == "bert":
         teacher = from_bert.Teacher(recipe.layers)
@@ -349,37 +248,16 @@ def bits_per_byte(model, tokenizer, texts):
     return nats / math.log(2) / size
 
 
-def bigram_bits_per_byte(train_texts, texts):
-    """Return the bits per byte of a byte-level bigram model with add-one smoothing."""
-    pairs, firsts = Counter(), Counter()
-    for text in train_texts:
-        content = b"\0" + text.encode() + b"\0"
-        pairs.update(itertools.pairwise(content))
-        firsts.update(content[:-1])
-    bits = size = 0
-    for text in texts:
-        content = b"\0" + text.encode() + b"\0"
-        size += len(content) - 2
-        for a, b in itertools.pairwise(content):
-            bits -= math.log2((pairs[a, b] + 1) / (firsts[a] + 256))
-    return bits / size
-
-
-def gzip_bits_per_byte(texts):
-    """Return the bits per byte after gzip, at its best, of the texts as one file."""
-    content = "\n".join(texts).encode()
-    return 8 * len(gzip.compress(content, 9)) / len(content)
-
-
 def measured(model, tokenizer, train_texts, held_out_texts):
     """Return what is measured on the held-out texts: this model beside a bigram and gzip."""
     own = bits_per_byte(model, tokenizer, held_out_texts)
+    bigram = corpus.bigram_bits_per_byte(train_texts, held_out_texts)
     return {
         "held_out_bytes": sum(len(text.encode()) for text in held_out_texts),
         "bits_per_byte": round(own, 3),
         "perplexity_per_byte": round(2**own, 3),
-        "bigram_bits_per_byte": round(bigram_bits_per_byte(train_texts, held_out_texts), 3),
-        "gzip_bits_per_byte": round(gzip_bits_per_byte(held_out_texts), 3),
+        "bigram_bits_per_byte": round(bigram, 3),
+        "gzip_bits_per_byte": round(corpus.gzip_bits_per_byte(held_out_texts), 3),
     }
 
 
@@ -438,7 +316,7 @@ def card(figures):
         "## Data": [
             f"{f['train_tokens']:,} tokens of English prose: {works}. {f['paragraphs_left_out']} "
             "paragraphs with slurs or swearing were left out, and the last "
-            f"{HELD_OUT:.0%} of each work was held out.",
+            f"{corpus.HELD_OUT:.0%} of each work was held out.",
         ],
         "## Training": [
             f"Next-token prediction: {f['steps']:,} steps of {f['batch_size']} blocks of "
@@ -491,11 +369,12 @@ def main(arguments=None):
         prog="python -m making.pretraining", description=__doc__.partition("\n\n")[0],
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--corpus", help="a folder of .txt files, a paragraph a line")
+    source.add_argument("--corpus", help="a folder of .txt files, one paragraph per line")
     source.add_argument("--dataset", help="a data set of the Hub, such as Salesforce/wikitext")
     parser.add_argument("--config", help="the configuration of the data set")
     parser.add_argument("--revision", help="the commit of the data set")
-    parser.add_argument("--output", default="gpt2-mini", help="where the model goes")
+    parser.add_argument("--output", default="gpt2-mini",
+                        help="where the model goes, a new folder or an earlier model's")
     parser.add_argument("--start", choices=("bert", "random"), default=Recipe.start,
                         help="the weights to begin with (default: %(default)s)")
     parser.add_argument("--epochs", type=float, default=Recipe.epochs)
@@ -504,13 +383,16 @@ def main(arguments=None):
     recipe = Recipe(start=options.start, epochs=options.epochs, max_steps=options.max_steps)
     try:
         works = (
-            read_folder(options.corpus) if options.corpus
-            else read_dataset(options.dataset, options.config, revision=options.revision)
+            corpus.read_folder(options.corpus) if options.corpus
+            else corpus.read_dataset(options.dataset, options.config, revision=options.revision)
         )
         figures = pretrain(works, options.output, recipe)
     except LearnerError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
     for name in ("bits_per_byte", "bigram_bits_per_byte", "gzip_bits_per_byte"):
         print(f"{name:<24}{figures[name]:.3f}")
     print(f"Saved in {options.output}.")

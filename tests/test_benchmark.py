@@ -1,28 +1,30 @@
 """The benchmark: every recipe runs, the clock counts only training, the table is what was run."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from making import benchmark
+from helpers import benchmark
 from helpers.errors import LearnerError
+from making import benchmark as making
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["circulating", "trainer_defaults", "loop", "fast"])
-def test_each_recipe_runs_and_is_looked_at(name):
-    figures = benchmark.one(name, texts=32)
+@pytest.mark.parametrize(("name", "epochs", "batch"), [
+    ("circulating", 3, 2), ("trainer_defaults", 3, 8), ("loop", 3, 16), ("fast", 2, 16),
+])
+def test_each_recipe_runs_and_is_looked_at(name, epochs, batch):
+    figures = making.one(name, texts=32)
     assert figures["texts"] == 32
     assert figures["seconds"] > 0
     assert figures["looks"][-1][2] == 400
     seconds = [look[0] for look in figures["looks"]]
     assert seconds == sorted(seconds)
     assert seconds[-1] <= figures["seconds"] + 0.01
-    epochs, batch = {"circulating": (3, 2), "trainer_defaults": (3, 8), "loop": (3, 16),
-                     "fast": (2, 16)}[name]
     assert figures["steps"] == epochs * 32 // batch
     assert figures["shown"] == epochs * 32
-    # Six operations a weight and token; frozen layers two, and the last for one token less.
+    # Six FLOPs a weight and token; frozen layers two, and the last for one token less.
     tokens = 128 if name == "circulating" else 24
     whole = 6 * 10.6e6 * tokens
     assert 0.2 * whole < figures["operations"] / figures["shown"] < 1.5 * whole
@@ -31,12 +33,10 @@ def test_each_recipe_runs_and_is_looked_at(name):
 
 
 def test_the_clock_stands_still_while_it_looks(monkeypatch):
-    class Result:
-        correct, n = 9, 10
-
-    monkeypatch.setattr(benchmark.training, "evaluate", lambda *a: time.sleep(0.3) or Result)
-    model = type("Model", (), {"training": True, "train": lambda self, mode: None})()
-    clock = benchmark.Clock(None, steps=8)
+    result = SimpleNamespace(correct=9, n=10)
+    monkeypatch.setattr(making.training, "evaluate", lambda *a: time.sleep(0.1) or result)
+    model = SimpleNamespace(training=True, train=lambda mode: None)
+    clock = making.Clock(None, steps=8)
     for _ in range(8):
         clock.step(model)
     assert len(clock.looks) == 8
@@ -50,12 +50,11 @@ def figures(recipe, seconds, correct, seed=0):
 
 
 def test_the_summary_holds_medians_and_the_spread():
-    runs = [
+    rows = benchmark.summary([
         figures("slow", 100.0, 364), figures("fast", 2.0, 361),
         figures("slow", 110.0, 368, 1), figures("fast", 3.0, 340, 1),
         figures("slow", 90.0, 380, 2), figures("fast", 1.0, 362, 2),
-    ]
-    rows = benchmark.summary(runs)
+    ])
     assert rows["slow"]["seconds"] == 100.0
     assert (rows["fast"]["fastest"], rows["fast"]["slowest"]) == (1.0, 3.0)
     assert rows["slow"]["accuracy"] == 368 / 400
@@ -66,9 +65,9 @@ def test_the_summary_holds_medians_and_the_spread():
     assert " 50.0x" in benchmark.table(rows)
 
 
-def test_the_stored_runs_bear_out_what_notebook_09_says():
+def test_the_stored_runs_bear_out_what_notebook_10_says():
     rows = benchmark.summary(benchmark.load())
-    assert set(rows) == set(benchmark.RECIPES)
+    assert set(rows) == set(making.RECIPES)
     for name, times in {"circulating": 50, "trainer_defaults": 9, "setfit": 15}.items():
         assert rows[name]["seconds"] >= times * rows["fast"]["seconds"], name
     assert rows["fast"]["accuracy"] >= rows["circulating"]["interval"][0]
@@ -80,14 +79,12 @@ def test_the_stored_runs_bear_out_what_notebook_09_says():
     ["--save", "--texts", "32"],
 ])
 def test_options_that_make_no_table_are_refused(options, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        benchmark.main(options)
-    assert stopped.value.code == 2
+    with pytest.raises(SystemExit, match="2"):
+        making.main(options)
     assert options[0] in capsys.readouterr().err
 
 
 def test_a_recipe_that_stops_is_named(monkeypatch):
-    monkeypatch.setattr(benchmark.subprocess, "run",
-                        lambda *a, **k: type("Done", (), {"returncode": 1})())
+    monkeypatch.setattr(making.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=1))
     with pytest.raises(LearnerError, match="The recipe loop failed"):
-        list(benchmark.run(["loop"], 1))
+        list(making.run(["loop"], 1))

@@ -1,3 +1,5 @@
+"""A recorded run: how it compares with the reference, what it is saved as."""
+
 import math
 
 import pytest
@@ -7,36 +9,74 @@ from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
 
-def run(final, steps=100, wiggle=0.0):
+def run(final, steps=100, wiggle=0.0, rate=None, data=None):
     """A made-up run that falls from ln 2 to `final` within its first half."""
     loss = [
         final + (curves.LN_2 - final) * max(0, 1 - 2 * i / steps) + wiggle * (-1) ** i
         for i in range(steps)
     ]
-    return LossCurve(loss=loss)
+    rates = [] if rate is None else [0.0, *[rate] * (steps - 1)]
+    return LossCurve({"data": data} if data else {}, loss, rates)
+
+
+def broken(step):
+    """A made-up run whose loss is not a number at a step."""
+    own = run(0.10)
+    own.loss[step - 1] = math.nan
+    return own
 
 
 @pytest.mark.parametrize(
-    ("own", "kind"),
+    ("own", "kind", "said"),
     [
-        (run(0.10), "same"),
-        (run(0.13), "alike"),
-        (run(0.10, wiggle=0.05), "alike"),
-        (run(0.10, steps=80), "alike"),
-        (run(0.35), "higher"),
-        (run(curves.LN_2), "flat"),
-        (run(math.nan), "not finite"),
-        (run(0.1, steps=3), "too short"),
+        (run(0.10), "same", "every step agrees"),
+        (run(0.13), "alike", "differ only by their seed"),
+        (run(0.10, wiggle=0.05), "alike", "0.100, the reference at 0.100"),
+        (run(0.10, steps=80), "alike", ""),
+        (run(0.35), "higher", "learnt less"),
+        (run(curves.LN_2), "flat", "is guessing"),
+        (run(math.nan), "not finite", "at step 1."),
+        (broken(step=42), "not finite", "at step 42."),
+        (run(0.1, steps=3), "too short", "3 steps"),
+        (run(0.10, data="mine"), "same", ""),
     ],
 )
-def test_the_verdict_fits_the_run(own, kind):
-    assert curves.compare(own, run(0.10)).kind == kind
+def test_the_verdict_fits_the_run(own, kind, said):
+    verdict = curves.compare(own, run(0.10))
+    assert verdict.kind == kind
+    assert said in str(verdict)
 
 
-def test_a_lower_loss_is_no_praise_by_itself():
-    verdict = curves.compare(run(0.01), run(0.30))
-    assert verdict.kind == "lower"
-    assert "validation" in str(verdict)
+@pytest.mark.parametrize(("own", "said", "not_said"), [
+    (run(0.01, steps=150, rate=1e-4), "150 steps instead of 100 may", "learning rate of"),
+    (run(0.01, rate=3e-4), "A learning rate of up to 0.0003 instead of 0.0001 may", "steps"),
+    (run(0.01, rate=1e-4), "Steps and learning rate do not explain it. Fewer texts", " may "),
+    (run(0.01, steps=80), "The number of steps does not explain it. Fewer texts", " may "),
+    (run(0.50, steps=80, rate=3e-5), "80 steps instead of 100 and a learning rate of", "not"),
+    (run(0.50, rate=1e-4), "Steps and learning rate do not explain it. Fewer trained", " may "),
+    (run(0.50, steps=150, rate=1e-4), "do not explain it", "150"),
+])
+def test_a_lower_or_higher_loss_is_explained_by_what_was_recorded(own, said, not_said):
+    verdict = curves.compare(own, run(0.30, rate=1e-4))
+    lower = own.final_loss() < 0.3
+    assert verdict.kind == ("lower" if lower else "higher")
+    assert said in str(verdict)
+    assert not_said not in str(verdict)
+    assert ("validation" in str(verdict)) == lower, "a low training loss is no praise by itself"
+
+
+@pytest.mark.parametrize("final", [0.02, 0.30, 0.60, curves.LN_2])
+def test_a_run_at_a_rate_of_zero_is_told_that_it_changed_nothing(final):
+    verdict = curves.compare(run(final, rate=0.0), run(0.30, rate=1e-4))
+    assert verdict.kind == "not trained"
+    assert "0 at every step" in str(verdict)
+
+
+def test_other_data_and_other_sizes_have_no_reference():
+    assert "size of checkpoint" in str(curves.compare(run(0.1), None))
+    verdict = curves.compare(run(0.1, data="mine"), run(0.1, data="theirs"))
+    assert verdict.kind == curves.compare(run(0.1), None).kind == "no reference"
+    assert "other data" in str(verdict)
 
 
 def test_a_difference_at_a_single_step_is_another_run():
@@ -45,16 +85,6 @@ def test_a_difference_at_a_single_step_is_another_run():
     verdict = curves.compare(own, run(0.10))
     assert verdict.kind == "alike"
     assert verdict.largest_difference == pytest.approx(0.002)
-
-
-def test_a_loss_that_is_no_number_is_located():
-    own = run(0.10)
-    own.loss[41] = math.nan
-    assert "at step 42" in str(curves.compare(own, run(0.10)))
-
-
-def test_without_a_reference_there_is_no_verdict():
-    assert curves.compare(run(0.1), None).kind == "no reference"
 
 
 def test_a_run_survives_saving_and_loading(tmp_path):
@@ -67,14 +97,15 @@ def test_a_run_survives_saving_and_loading(tmp_path):
     assert own.validation == [{"step": 3, "loss": 0.3, "accuracy": 0.9}]
 
 
-def test_a_missing_or_foreign_file_is_named(tmp_path):
-    with pytest.raises(LearnerError, match=r"no recorded run gone\.json"):
-        curves.load(tmp_path / "gone.json")
-    (tmp_path / "other.json").write_text('{"a": 1}')
-    (tmp_path / "text.json").write_text("hello")
-    for name in ("other.json", "text.json"):
-        with pytest.raises(LearnerError, match="is not a recorded run"):
-            curves.load(tmp_path / name)
+@pytest.mark.parametrize(("content", "said"), [
+    (None, r"no recorded run run\.json"), ('{"a": 1}', "is not a recorded run"),
+    ("hello", "is not a recorded run"),
+])
+def test_a_missing_or_foreign_file_is_named(content, said, tmp_path):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(LearnerError, match=said):
+        curves.load(tmp_path / "run.json")
 
 
 def test_smoothing_keeps_length_and_level():

@@ -6,8 +6,8 @@ import transformers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers import generation, widgets
-from making import pretraining
 from helpers.errors import LearnerError
+from making import pretraining
 
 PROMPT = "The room was"
 
@@ -36,7 +36,6 @@ def test_greedy_takes_the_most_probable_token_each_time(writer):
 
 def test_a_seed_fixes_what_is_drawn_and_leaves_the_random_state_alone(writer):
     drawn = generation.Sampling(temperature=1.5)
-    torch.manual_seed(7)
     before = torch.get_rng_state()
     texts = [generation.generate(*writer, PROMPT, drawn, seed=seed) for seed in (0, 0, 1)]
     assert torch.equal(before, torch.get_rng_state())
@@ -45,51 +44,47 @@ def test_a_seed_fixes_what_is_drawn_and_leaves_the_random_state_alone(writer):
 
 def test_a_low_temperature_writes_what_greedy_writes(writer):
     cold = generation.Sampling(temperature=1e-3)
-    assert generation.generate(*writer, PROMPT, cold, seed=3) == generation.generate(
-        *writer, PROMPT
-    )
+    greedy = generation.generate(*writer, PROMPT)
+    assert generation.generate(*writer, PROMPT, cold, seed=3) == greedy
+
+
+def shares(writer, most=1000, **sampling):
+    drawn = generation.Sampling(**sampling) if sampling else None
+    return [share for _, share in generation.next_tokens(*writer, PROMPT, drawn, most=most)]
 
 
 def test_next_tokens_are_the_softmax_of_the_logits(writer):
     model, tokenizer = writer
     with torch.inference_mode():
-        shares = model(**tokenizer(PROMPT, return_tensors="pt")).logits[0, -1].softmax(-1)
-    found = generation.next_tokens(model, tokenizer, PROMPT, most=3)
-    assert [share for _, share in found] == pytest.approx(shares.topk(3).values.tolist())
-    assert found[0][0] == tokenizer.decode([shares.argmax()])
+        expected = model(**tokenizer(PROMPT, return_tensors="pt")).logits[0, -1].softmax(-1)
+    assert shares(writer, most=3) == pytest.approx(expected.topk(3).values.tolist())
+    likeliest = generation.next_tokens(*writer, PROMPT, most=3)[0][0]
+    assert likeliest == tokenizer.decode([expected.argmax()])
 
 
 def test_top_k_keeps_k_tokens_and_top_p_the_smallest_set_that_holds_p(writer):
-    every = [share for _, share in generation.next_tokens(*writer, PROMPT, most=1000)]
-    four = generation.next_tokens(*writer, PROMPT, generation.Sampling(top_k=4), most=1000)
-    assert [share for _, share in four] == pytest.approx(
-        [share / sum(every[:4]) for share in every[:4]], rel=1e-4
-    )
-    nucleus = generation.next_tokens(*writer, PROMPT, generation.Sampling(top_p=0.4), most=1000)
-    held = len(nucleus)
+    every, four = shares(writer), shares(writer, top_k=4)
+    assert four == pytest.approx([share / sum(every[:4]) for share in every[:4]], rel=1e-4)
+    held = len(shares(writer, top_p=0.4))
     assert sum(every[:held]) >= 0.4 > sum(every[: held - 1])
 
 
 def test_top_k_is_not_silently_50(writer):
-    found = generation.next_tokens(*writer, PROMPT, generation.Sampling(), most=1000)
-    assert len(found) == 1000
+    assert len(shares(writer, temperature=1.0)) == 1000
     hot = generation.Sampling(temperature=50.0)
     texts = {generation.generate(*writer, PROMPT, hot, max_new_tokens=1, seed=seed)
              for seed in range(80)}
     assert len(texts) > 55, "drawn from 50 tokens only"
 
 
-@pytest.mark.parametrize("prompt", ["", "  \n", None])
-def test_an_empty_prompt_is_named(prompt, writer):
-    with pytest.raises(LearnerError, match="The prompt is empty"):
+@pytest.mark.parametrize(("prompt", "said"), [
+    ("", "The prompt is empty"), ("  \n", "The prompt is empty"), (None, "The prompt is empty"),
+    ("word " * 300, r"has \d+ tokens and 40 more are to follow.*256"),
+])
+def test_a_prompt_that_is_empty_or_longer_than_the_context_is_named(prompt, said, writer):
+    with pytest.raises(LearnerError, match=said):
         generation.generate(*writer, prompt)
-
-
-def test_a_prompt_longer_than_the_context_is_named(writer):
-    with pytest.raises(LearnerError, match=r"has \d+ tokens and 40 more are to follow.*256"):
-        generation.generate(*writer, "word " * 300)
-    fitting = generation.generate(*writer, "word " * 100, max_new_tokens=2)
-    assert fitting.startswith("word word")
+    assert generation.generate(*writer, "word " * 100, max_new_tokens=2).startswith("word word")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +99,7 @@ def test_a_setting_out_of_range_is_named(settings, said):
         generation.Sampling(**settings)
 
 
-def test_the_explorer_follows_its_controls(writer):
+def test_the_explorer_follows_its_controls_and_answers_an_empty_prompt_in_a_sentence(writer):
     panel = widgets.generation_explorer(*writer, PROMPT, max_new_tokens=5)
     field, sliders, below, bars, text = panel.children
     temperature, _, _ = sliders.children
@@ -121,12 +116,7 @@ def test_the_explorer_follows_its_controls(writer):
     button.click()
     assert text.value != written
     assert "&lt;b&gt;soup" in text.value
-
-
-def test_the_explorer_answers_an_empty_prompt_in_a_sentence(writer):
-    panel = widgets.generation_explorer(*writer, PROMPT, max_new_tokens=5)
-    field, _, below, bars, text = panel.children
     field.value = " "
-    below.children[2].click()
+    button.click()
     assert "The prompt is empty" in bars.value
     assert "The prompt is empty" in text.value

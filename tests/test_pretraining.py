@@ -1,10 +1,12 @@
 """Pretraining the small GPT-2: text in, a folder for `from_pretrained` out."""
 
+import dataclasses
 import errno
 import hashlib
 import json
 import math
 import os
+import shutil
 
 import pytest
 import torch
@@ -12,91 +14,100 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 from helpers import checkpoints, curves, paths, reviews, trainers
-from making import pretraining
 from helpers.errors import LearnerError
+from making import corpus, pretraining
 
 TINY = pretraining.Recipe(vocab_size=400, width=32, inner=64, layers=1, heads=2, start="random",
                           batch_size=2, max_steps=12)
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def texts(tmp_path_factory):
     """A folder with two works, made of the reviews that no notebook uses."""
-    folder = tmp_path_factory.mktemp("corpus")
-    texts = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
-    for name, part in (("one", texts[:900]), ("two", texts[900:])):
+    folder = tmp_path_factory.mktemp("texts")
+    extra = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
+    for name, part in (("one", extra[:900]), ("two", extra[900:])):
         (folder / f"{name}.txt").write_text("\n\n".join(part), encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
-def pretrained(corpus, tmp_path_factory):
-    """A folder with a tiny pretrained model, its figures, and the works it read."""
+def works(texts):
+    return corpus.read_folder(texts)
+
+
+@pytest.fixture(scope="module")
+def pretrained(works, tmp_path_factory):
+    """A folder with a tiny pretrained model in `model`, and its figures."""
     folder = tmp_path_factory.mktemp("pretrained")
-    works = pretraining.read_folder(corpus)
-    figures = pretraining.pretrain(works, folder / "model", TINY, progress=False)
-    return folder, figures, works
+    return folder, pretraining.pretrain(works, folder / "model", TINY, progress=False)
 
 
-def test_what_is_saved_loads_as_a_gpt2_in_32_bits(pretrained):
-    folder, _, _ = pretrained
-    model = AutoModelForCausalLM.from_pretrained(folder / "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    assert model.config.model_type == "gpt2"
+@pytest.fixture(scope="module")
+def tiny(pretrained):
+    """The tiny model and its tokenizer, as they are loaded from its folder."""
+    return loaded(pretrained[0] / "model")
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The shipped model, its tokenizer and its figures."""
+    folder = checkpoints.find("gpt2", "small").path
+    return *loaded(folder), json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+
+
+def loaded(folder):
+    return AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("made", ["tiny", "shipped"])
+def test_what_is_saved_loads_as_a_gpt2_in_32_bits(made, request):
+    model, tokenizer, *_ = request.getfixturevalue(made)
+    assert type(model) is transformers.GPT2LMHeadModel
     assert model.dtype == torch.float32
     assert model.config.use_cache
-    stored = (folder / "model" / "model.safetensors").stat().st_size
+    stored = os.path.getsize(os.path.join(model.name_or_path, "model.safetensors"))
     assert stored < 2.2 * model.num_parameters(), "two bytes a parameter"
     assert tokenizer.pad_token is None
     assert tokenizer.eos_token == tokenizer.bos_token == pretraining.END
-    assert len(tokenizer) == model.config.vocab_size == 400
+    assert len(tokenizer) == model.config.vocab_size
 
 
 @pytest.mark.parametrize(
     "text", ["plain", " spaces  and\ttabs\n", "naïve café", "🙂 こんにちは", ""]
 )
-def test_any_string_comes_back_from_its_tokens(pretrained, text):
-    tokenizer = AutoTokenizer.from_pretrained(pretrained[0] / "model")
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+def test_any_string_comes_back_from_its_tokens(tiny, text):
+    assert tiny[1].decode(tiny[1](text)["input_ids"]) == text
 
 
-def test_the_figures_are_those_of_the_saved_model(pretrained):
-    folder, figures, works = pretrained
-    model = AutoModelForCausalLM.from_pretrained(folder / "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    _, held_out = pretraining.split(pretraining.without_excluded(works)[0])
-    again = pretraining.bits_per_byte(model, tokenizer, held_out)
-    assert again == pytest.approx(figures["bits_per_byte"], abs=0.01)
-    assert figures["steps"] == 12
+def test_the_figures_are_those_of_the_saved_model(pretrained, tiny, works):
+    _, held_out = corpus.split(corpus.without_excluded(works)[0])
+    again = pretraining.bits_per_byte(*tiny, held_out)
+    assert again == pytest.approx(pretrained[1]["bits_per_byte"], abs=0.01)
+    assert pretrained[1]["steps"] == 12
 
 
-def test_an_untrained_model_needs_the_bits_of_a_uniform_guess(pretrained):
-    folder, _, _ = pretrained
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    model = pretraining.new_model(tokenizer, TINY)
+def test_an_untrained_model_needs_the_bits_of_a_uniform_guess(tiny):
+    model = pretraining.new_model(tiny[1], TINY)
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
     text = "It rained, and we went on." * 40
-    tokens = len(tokenizer(text)["input_ids"]) + 1
+    tokens = len(tiny[1](text)["input_ids"]) + 1
     expected = tokens * math.log2(400) / len(text)
-    assert pretraining.bits_per_byte(model, tokenizer, [text]) == pytest.approx(expected, rel=1e-4)
+    found = pretraining.bits_per_byte(model, tiny[1], [text])
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_bigram_baseline_is_right_on_a_small_case():
+def test_the_baselines_are_right_on_small_cases():
     # After "a" always "b", after "b" always the end: with add-one (2 + 1) / (2 + 256) each.
-    train, text = ["ab", "ab"], ["ab"]
     expected = 3 * -math.log2(3 / 258) / 2
-    assert pretraining.bigram_bits_per_byte(train, text) == pytest.approx(expected)
-
-
-def test_gzip_needs_few_bits_for_what_repeats():
-    assert pretraining.gzip_bits_per_byte(["the same line"] * 500) < 0.3
-    assert pretraining.gzip_bits_per_byte([os.urandom(4000).hex()]) > 4
+    assert corpus.bigram_bits_per_byte(["ab", "ab"], ["ab"]) == pytest.approx(expected)
+    assert corpus.gzip_bits_per_byte(["the same line"] * 500) < 0.3
+    assert corpus.gzip_bits_per_byte([os.urandom(4000).hex()]) > 4
 
 
 def test_held_out_paragraphs_are_the_last_of_each_work():
-    works = {"a": [f"a{i}" for i in range(100)], "b": ["b0", "b1"]}
-    train, held_out = pretraining.split(works)
+    train, held_out = corpus.split({"a": [f"a{i}" for i in range(100)], "b": ["b0", "b1"]})
     assert held_out == ["a98", "a99", "b1"]
     assert len(train) + len(held_out) == 102
 
@@ -104,24 +115,21 @@ def test_held_out_paragraphs_are_the_last_of_each_work():
 def test_a_paragraph_with_an_excluded_word_is_left_out(monkeypatch, tmp_path):
     words = tmp_path / "words.txt"
     words.write_text(hashlib.sha256(b"blorp").hexdigest()[:12])
-    monkeypatch.setattr(pretraining, "_EXCLUDED", words)
-    works = {"a": ["A Blorp came by.", "Blorpish is another word.", "Nobody came by."]}
-    kept, left_out = pretraining.without_excluded(works)
-    assert kept == {"a": works["a"][1:]}
-    assert left_out == 1
+    monkeypatch.setattr(corpus, "EXCLUDED", words)
+    paragraphs = ["A Blorp came by.", "Blorpish is another word.", "Nobody came by."]
+    assert corpus.without_excluded({"a": paragraphs}) == ({"a": paragraphs[1:]}, 1)
 
 
-def test_blocks_hold_every_token_in_order_and_close_each_paragraph(pretrained):
-    tokenizer = AutoTokenizer.from_pretrained(pretrained[0] / "model")
-    texts = ["One paragraph.", "Another one."] * 200
-    rows = pretraining.blocks(texts, tokenizer)
+def test_blocks_hold_every_token_in_order_and_close_each_paragraph(tiny):
+    paragraphs = ["One paragraph.", "Another one."] * 200
+    rows = pretraining.blocks(paragraphs, tiny[1])
     assert rows.shape[1] == pretraining.CONTEXT
-    expected = "".join(text + pretraining.END for text in texts)
-    assert expected.startswith(tokenizer.decode(rows.flatten()))
+    expected = "".join(text + pretraining.END for text in paragraphs)
+    assert expected.startswith(tiny[1].decode(rows.flatten()))
 
 
 def test_the_card_says_what_was_measured(pretrained):
-    folder, figures, _ = pretrained
+    folder, figures = pretrained
     card = (folder / "model" / "README.md").read_text(encoding="utf-8")
     stored = json.loads((folder / "model" / "pretraining.json").read_text(encoding="utf-8"))
     assert card == pretraining.card(stored) == pretraining.card(figures)
@@ -130,17 +138,15 @@ def test_the_card_says_what_was_measured(pretrained):
     assert all(f"**{prompt}**" in card for prompt in (*pretraining.NEAR, *pretraining.FAR))
 
 
-def test_with_bert_the_loss_counts_the_agreement_and_the_model_keeps_no_trace(corpus, tmp_path):
-    works = pretraining.read_folder(corpus)
+def test_with_bert_the_loss_counts_the_agreement_and_the_model_keeps_no_trace(works, tmp_path):
     first = {}
     for weight in (0.0, 3.0):
         recipe = pretraining.Recipe(vocab_size=600, inner=64, layers=1, batch_size=1, max_steps=1,
                                     agreement=weight)
         folder = tmp_path / f"model-{weight}"
         pretraining.pretrain(works, folder, recipe, progress=False)
-        first[weight] = curves.load(
-            tmp_path / f"model-{weight}-pretraining" / "curve.json"
-        ).loss[0]
+        curve = curves.load(tmp_path / f"model-{weight}-pretraining" / "curve.json")
+        first[weight] = curve.loss[0]
     # What is not matched is a share of a variance: some of it, before anything is learnt.
     assert 0.3 < first[3.0] - first[0.0] < 6
     model = AutoModelForCausalLM.from_pretrained(folder)
@@ -154,8 +160,9 @@ class Kill(TrainerCallback):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_run_goes_on_to_the_same_model(pretrained, tmp_path, monkeypatch, capsys):
-    folder, figures, works = pretrained
+def test_an_interrupted_run_goes_on_to_the_same_model(
+    pretrained, tiny, works, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(pretraining, "EVERY", 5)
     with monkeypatch.context() as patch:
         patch.setattr(trainers, "RecordCurve", Kill)
@@ -164,27 +171,42 @@ def test_an_interrupted_run_goes_on_to_the_same_model(pretrained, tmp_path, monk
     assert not (tmp_path / "model").exists()
     again = pretraining.pretrain(works, tmp_path / "model", TINY, progress=False)
     assert "Continuing from checkpoint-5" in capsys.readouterr().out
-    assert again["bits_per_byte"] == figures["bits_per_byte"]
-    whole, resumed = (
-        AutoModelForCausalLM.from_pretrained(path / "model").state_dict()
-        for path in (folder, tmp_path)
-    )
+    assert again["bits_per_byte"] == pretrained[1]["bits_per_byte"]
+    whole, resumed = tiny[0].state_dict(), loaded(tmp_path / "model")[0].state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_another_recipe_does_not_go_on_from_there(pretrained, tmp_path):
-    folder, _, works = pretrained
-    other = pretraining.Recipe(**{**vars(TINY), "learning_rate": 1e-4})
+def test_another_recipe_does_not_go_on_from_there(pretrained, works, tmp_path):
+    other = dataclasses.replace(TINY, learning_rate=1e-4)
     with pytest.raises(LearnerError, match="other settings"):
         pretraining.pretrain(works, tmp_path / "model", other, progress=False,
-                             work_folder=folder / "model-pretraining")
+                             work_folder=pretrained[0] / "model-pretraining")
 
 
-def test_a_full_disk_leaves_the_older_model(pretrained, tmp_path, monkeypatch):
-    folder, figures, _ = pretrained
-    model = AutoModelForCausalLM.from_pretrained(folder / "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    pretraining.save(model, tokenizer, tmp_path / "model", figures)
+def test_an_earlier_model_is_replaced_the_shipped_one_too(pretrained, works, tmp_path):
+    shutil.copytree(paths.DATA / "gpt2-mini", tmp_path / "model")
+    shutil.copytree(pretrained[0] / "model-pretraining", tmp_path / "model-pretraining")
+    for _ in range(2):  # the second time it replaces its own
+        pretraining.pretrain(works, tmp_path / "model", TINY, progress=False)
+        assert loaded(tmp_path / "model")[0].config.n_embd == TINY.width
+
+
+@pytest.mark.parametrize("output", [".", "../texts", "new"])
+def test_a_folder_that_holds_anything_else_is_refused_before_the_training(
+    output, texts, tmp_path, monkeypatch, capsys
+):
+    place = shutil.copytree(texts, tmp_path / "texts")
+    (tmp_path / "texts" / "new").mkdir()
+    (tmp_path / "texts" / "new" / "mine.md").write_text("kept")
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(pretraining, "train_tokenizer", lambda *_: pytest.fail("it began"))
+    assert pretraining.main(["--corpus", ".", "--output", output]) == 1
+    assert ("mine.md" if output == "new" else "one.txt") in capsys.readouterr().err
+    assert sorted(path.name for path in place.iterdir()) == ["new", "one.txt", "two.txt"]
+
+
+def test_a_full_disk_leaves_the_older_model(pretrained, tiny, tmp_path, monkeypatch):
+    pretraining.save(*tiny, tmp_path / "model", pretrained[1])
     before = (tmp_path / "model" / "model.safetensors").read_bytes()
 
     def full(*_, **__):
@@ -192,7 +214,7 @@ def test_a_full_disk_leaves_the_older_model(pretrained, tmp_path, monkeypatch):
 
     monkeypatch.setattr(transformers.GPT2LMHeadModel, "save_pretrained", full)
     with pytest.raises(LearnerError, match=r"No space left.*untouched"):
-        pretraining.save(model, tokenizer, tmp_path / "model", figures)
+        pretraining.save(*tiny, tmp_path / "model", pretrained[1])
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
 
 
@@ -228,30 +250,11 @@ def test_a_data_set_out_of_reach_ends_in_a_line(capsys, tmp_path):
     assert "--corpus FOLDER" in said
 
 
-def test_the_command_says_what_it_wants(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        pretraining.main([])
-    assert "--corpus" in capsys.readouterr().err
-
-
-def test_the_shipped_model_is_a_gpt2_and_its_card_says_what_was_measured():
-    folder = checkpoints.find("gpt2", "small").path
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    figures = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
-    assert type(model) is transformers.GPT2LMHeadModel
-    assert model.dtype == torch.float32
+def test_the_shipped_model_is_what_its_card_says(shipped):
+    model, tokenizer, figures = shipped
+    card = (paths.DATA / "gpt2-mini" / "README.md").read_text(encoding="utf-8")
+    assert card == pretraining.card(figures)
     assert model.num_parameters() == figures["parameters"]
-    assert tokenizer.pad_token is None
-    assert tokenizer.eos_token == pretraining.END
-    assert (folder / "README.md").read_text(encoding="utf-8") == pretraining.card(figures)
     assert figures["bits_per_byte"] < 0.8 * figures["gzip_bits_per_byte"]
     assert figures["bits_per_byte"] < 0.8 * figures["bigram_bits_per_byte"]
-
-
-def test_the_shipped_model_writes_the_samples_on_its_card():
-    folder = checkpoints.find("gpt2", "small").path
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    figures = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
     assert pretraining.samples(model, tokenizer) == figures["samples"]

@@ -1,4 +1,6 @@
-"""How fast the machine multiplies, and how many operations a training takes."""
+"""How many FLOP/s the machine reaches, and how many FLOPs a training takes."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,14 +8,14 @@ import torch
 from helpers import batching, frozen, speed, training
 
 
-def test_the_operations_of_a_matrix_product_are_counted():
+def test_the_flops_of_a_matrix_product_are_counted():
     class Product(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.map = torch.nn.Linear(30, 20)
 
         def forward(self, inputs):
-            return type("Output", (), {"loss": self.map(inputs).sum()})
+            return SimpleNamespace(loss=self.map(inputs).sum())
 
     batch = {"inputs": torch.zeros(7, 30)}
     # Forward, and backward to the weights; the inputs need no gradient.

@@ -1,103 +1,126 @@
 """Pictures and widgets: every figure has alt text, every control changes what is shown."""
 
+import matplotlib
 import pytest
 import torch
-from IPython.display import Image
+from matplotlib.colors import to_hex
 from transformers import AutoModel
 
 from helpers import curves, plots, widgets
+from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11
+
+
+class Shown(list):
+    """The images shown so far, and the figures that they were made of."""
+
+    def __init__(self):
+        self.figures = []
+
+    def update(self, image):
+        self.append(image)
+
+    def title(self):
+        return self.figures[-1].axes[0].get_title(loc="left")
 
 
 @pytest.fixture
 def shown(monkeypatch):
-    images = []
+    found, show = Shown(), plots.show
+    monkeypatch.setattr(plots, "display", lambda image, display_id: found.append(image) or found)
+    monkeypatch.setattr(plots, "show", lambda figure, *more: (
+        found.figures.append(figure) or show(figure, *more)))
+    return found
 
-    class Handle:
-        def update(self, image):
-            images.append(image)
 
-    def display(image, display_id=None):
-        images.append(image)
-        return Handle()
-
-    monkeypatch.setattr(plots, "display", display)
-    return images
+def rates(*values):
+    return curves.LossCurve(loss=[0.5] * len(values), learning_rate=list(values))
 
 
 RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accuracy=[0.5] * 3,
                        validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
 MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
-FIGURES = {
-    "loss": (lambda: plots.loss_curves({"mine": RUN}, RUN), "mine ends at 0.50"),
-    "bars": (lambda: plots.accuracy_bars({"bag": (0.8, 0.7, 0.9)}, "Bars"), "bag 0.800"),
-    "shares": (lambda: plots.shares_right({"irony": (3, 9)}, "Shares"), "irony 3 of 9"),
-    "parameters": (
-        lambda: plots.parameter_bars({"small": {"embeddings": 9e6, "encoder": 1e7}}),
-        "embeddings 9.0 million",
-    ),
-    "lengths": (lambda: plots.length_histogram([5, 9, 9], {"mean": 7.7}), "mean 8"),
-    "masks": (lambda: plots.mask_grids({"to 3": MASK, "to 128": MASK}), "to 3 17%"),
-    "times": (lambda: plots.times({"slow": 2.0, "fast": 1.0}, "Times", "s"), "fast 1 s"),
-    "rates": (lambda: plots.learning_rates(RUN), "learning rate"),
-    "confusion": (
-        lambda: plots.confusion_matrix([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["no", "yes"]),
-        "of 3 no, 2 right; of 2 yes, 2 right",
-    ),
-    "sweep": (lambda: plots.sweep({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)}), "1e-04: accuracy 0.90"),
-    "band": (lambda: plots.band({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
-    "seeds": (
-        lambda: plots.accuracy_bars({"bag": (0.8, 0.7, 0.9)}, "Bars", seeds={"bag": [0.7, 0.9]}),
-        "bag 0.800",
-    ),
-    "last tokens": (
-        lambda: plots.last_tokens([["Fine", "!", "PAD"], ["Not", " so", " bad"]], "Ends", "PAD"),
-        "label: !, bad",
-    ),
-    "attention": (
-        lambda: plots.attention_pair({
-            "both ways": (["a", "b"], torch.tensor([[0.5, 0.5], [0.5, 0.5]]).numpy()),
-            "back only": (["a", "b"], torch.tensor([[1.0, 0.0], [0.5, 0.5]]).numpy()),
-        }, "Attention"),
-        "in both ways 25% of the attention goes to later tokens; in back only 0%",
-    ),
-    "next tokens": (
-        lambda: plots.next_tokens({"hot": [(" a", 0.6), (" b", 0.4)], "cold": [(" a", 1.0)]},
-                                  "Next"),
-        "hot: a 0.60, b 0.40; cold: a 1.00",
-    ),
-    "same curve": (lambda: plots.same_curve({"one": RUN, "two": RUN}, "Same"), "two at 0.30"),
-    "ladder": (lambda: plots.ladder({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
-    "roofline": (
-        lambda: plots.roofline({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"),
-        "small 20%",
-    ),
-    "accuracy over time": (
-        lambda: plots.accuracy_over_time({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
-        "fast 0.90 after 2 s",
-    ),
-    "power law": (
-        lambda: plots.power_law({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
-        "more 1.00",
-    ),
-    "efficiency": (lambda: plots.efficiency([1, 2], {"wire": [1.0, 0.5]}), "wire 50% with 2"),
-    "diagram": (plots.transfer_diagram, "keeps that encoder frozen"),
-}
+EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+BAG = {"bag": (0.8, 0.7, 0.9)}
+FIGURES = [
+    (plots.loss_curves, ({"mine": RUN}, RUN), "mine ends at 0.50; the reference run ends"),
+    (plots.accuracy_bars, (BAG, "Bars"), "bag 0.800"),
+    (plots.accuracy_bars, (BAG, "Bars", 0.5, {"bag": [0.7, 0.9]}), "bag 0.800"),
+    (nb01.parameter_bars, ({"small": {"embeddings": 9e6, "encoder": 1e7}},),
+     "small: embeddings 9.0 million, encoder 10.0 million"),
+    (nb01.transfer_diagram, (), "keeps that encoder frozen"),
+    (nb02.length_histogram, ([5, 9, 9], {"mean": 7.7}), "mean 8"),
+    (nb02.mask_grids, ({"to 3": MASK, "to 128": MASK},), "to 3 17%, to 128 17%"),
+    (nb02.times, ({"slow": 2.0, "fast": 1.0}, "Times", "s"), "slow 2 s, fast 1 s"),
+    (nb03.learning_rates, (RUN,), "learning rate"),
+    (nb03.shares_right, ({"irony": (3, 9), "plain": (8, 9)}, "Shares"),
+     "plain 8 of 9, irony 3 of 9"),
+    (nb04.confusion_matrix, ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["no", "yes"]),
+     "of 3 no, 2 right; of 2 yes, 2 right"),
+    (nb05.last_tokens, ([["Fine", "!", "PAD"], ["Not", " so", " bad"]], "Ends", "PAD"),
+     "label: !, bad"),
+    (nb05.attention_pair, ({"both ways": (["a", "b"], EVEN), "back only": (["a", "b"], BACK)},
+                           "Attention"),
+     "in both ways 25% of the attention goes to later tokens; in back only 0%"),
+    (nb05.next_tokens, ({"hot": [(" b", 0.4), (" a", 0.6)], "cold": [(" a", 1.0)]}, "Next"),
+     "the likeliest first. hot: a 0.60, b 0.40; cold: a 1.00"),
+    (nb07.sweep, ({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "1e-04: accuracy 0.90, loss 0.30"),
+    (nb07.band, ({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
+    (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
+    (nb10.roofline, ({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"), "small 20%"),
+    (nb10.accuracy_over_time, ({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
+     "fast 0.90 after 2 s"),
+    (nb10.power_law, ({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
+     "more 1.00"),
+    (nb11.same_curve, ({"one": RUN, "two": RUN}, "Same"), "two at 0.30"),
+    (nb11.efficiency, ([1, 2], {"wire": [1.0, 0.5]}), "wire 50% with 2"),
+]
 
 
-@pytest.mark.parametrize(("draw", "alt"), FIGURES.values(), ids=FIGURES)
-def test_a_figure_is_shown_with_alt_text(shown, draw, alt):
-    draw()
-    assert isinstance(shown[0], Image)
+@pytest.mark.parametrize(("draw", "arguments", "alt"), FIGURES)
+def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone(
+    shown, draw, arguments, alt
+):
+    before = dict(matplotlib.rcParams)
+    draw(*arguments)
     assert alt in shown[0].alt
     assert shown[0].data.startswith(b"\x89PNG")
-
-
-def test_drawing_leaves_the_learners_own_plots_alone(shown):
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    plots.learning_rates(RUN)
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(("draw", "arguments", "title"), [
+    (nb02.length_histogram, ([3, 3, 3, 90], {}), "75% of the reviews have at most 3 tokens"),
+    (nb02.length_histogram, ([3, 90, 90, 90], {}), "100% of the reviews have at most 90 tokens"),
+    (nb03.learning_rates, (rates(0, 1e-4, 0),), "The learning rate is highest at step 2 of 3: "),
+    (nb03.learning_rates, (rates(1e-4, 5e-5, 0),), "The learning rate is highest at step 1 of 3"),
+    (nb03.learning_rates, (rates(0, 1e-5, 1e-4),), "The learning rate is highest at step 3 of 3"),
+    (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
+    (nb04.confusion_matrix, ([0, 1], [0, 1], ["no", "yes"]), "2 of 2 right"),
+    (nb04.confusion_matrix, ([0, 1], [1, 0], ["no", "yes"]), "0 of 2 right"),
+    (nb07.sweep, ({1e-6: (0.6, 0.6), 1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "The validation "
+     "accuracy is highest at 1e-04: 0.90"),
+    (nb07.sweep, ({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)},), "The validation accuracy is highest at "
+     "1e-06: 0.90"),
+])
+def test_a_title_that_a_picture_brings_along_is_true_of_the_data(shown, draw, arguments, title):
+    draw(*arguments)
+    assert shown.title().startswith(title)
+    said = title.removeprefix("The learning rate is ")
+    if draw in (nb02.length_histogram, nb03.learning_rates):
+        assert said in shown[0].alt
+
+
+def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
+    nb10.ladder({"start": 8.0, "a step back": 2.0}, "Ladder")
+    colours = [to_hex(bar.get_facecolor()) for bar in shown.figures[-1].axes[0].patches]
+    assert colours == [plots.BLUE.lower(), plots.MUTED.lower()]
+    nb07.sweep({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)})
+    assert shown.figures[-1].axes[0].get_ylim()[0] <= 0.2, "an accuracy is cut off"
+
+
+def test_the_lines_of_a_loss_are_explained_and_none_is_left_out(shown):
+    plots.loss_curves({f"run {i}": RUN for i in range(7)})
+    assert "faint: each batch; strong: mean of 9 steps" in shown.figures[-1].axes[0].get_xlabel()
+    assert len(shown.figures[-1].legends[0].get_texts()) == 14
 
 
 def test_the_live_loss_redraws_in_place_and_at_the_last_step(shown):
@@ -110,8 +133,7 @@ def test_the_live_loss_redraws_in_place_and_at_the_last_step(shown):
 
 
 def test_typing_changes_the_pieces(tokenizer):
-    explorer = widgets.token_explorer(tokenizer, "plain")
-    field, view = explorer.children
+    field, view = widgets.token_explorer(tokenizer, "plain").children
     assert "2 " not in view.value.split("<div>")[-1]
     field.value = "unputdownable <b>"
     assert "##down" in view.value
@@ -130,25 +152,24 @@ def test_a_page_that_draws_no_widgets_shows_the_last_state_instead(tokenizer):
     assert "Text: <b>&lt;b&gt; unputdownable</b>" in bundle["text/html"]
 
 
-def test_the_sliders_change_layer_and_head(checkpoint, tokenizer):
-    model = AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
-    explorer = widgets.attention_explorer(model, tokenizer, "Cold food, lovely staff.")
+@pytest.fixture(scope="module")
+def eager(checkpoint):
+    return AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
+
+
+def test_the_sliders_change_layer_and_head(eager, tokenizer):
+    explorer = widgets.attention_explorer(eager, tokenizer, "Cold food, lovely staff.")
     field, sliders, view = explorer.children
     seen = {view.value}
-    sliders.children[0].value = 3
-    seen.add(view.value)
-    sliders.children[1].value = 5
-    seen.add(view.value)
-    field.value = "Another text."
-    seen.add(view.value)
+    for control, value in zip((*sliders.children, field), (3, 5, "Another text."), strict=True):
+        control.value = value
+        seen.add(view.value)
     assert len(seen) == 4
-    assert sliders.children[0].max == 6
-    assert sliders.children[1].max == 12
+    assert [slider.max for slider in sliders.children] == [6, 12]
 
 
-def test_attention_weights_of_a_row_add_up_to_one(checkpoint, tokenizer):
-    model = AutoModel.from_pretrained(checkpoint.path, attn_implementation="eager")
-    tokens, weights = widgets.attentions(model, tokenizer, "word " * 100)
+def test_attention_weights_of_a_row_add_up_to_one(eager, tokenizer):
+    tokens, weights = widgets.attentions(eager, tokenizer, "word " * 100)
     assert weights.shape == (6, 12, 32, 32)
     assert len(tokens) == 32
     assert torch.allclose(weights.sum(-1), torch.ones(6, 12, 32), atol=1e-5)
@@ -156,12 +177,8 @@ def test_attention_weights_of_a_row_add_up_to_one(checkpoint, tokenizer):
 
 def test_typing_a_review_asks_the_model():
     asked = []
-
-    def predict(texts):
-        asked.extend(texts)
-        return torch.tensor([[0.25, 0.75]])
-
-    field, view = widgets.classifier(predict, "first").children
+    answer = torch.tensor([[0.25, 0.75]])
+    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first").children
     field.value = "second"
     assert asked == ["first", "second"]
     assert "0.750" in view.value
