@@ -59,7 +59,7 @@ def verdict(capsys):
     """A function that returns what `check` prints, without the exercise's number."""
     def say(number, answer):
         checks.check(number, answer)
-        return capsys.readouterr().out.removeprefix(f"Exercise {number}: ").strip()
+        return capsys.readouterr().out.rpartition(f"Exercise {number}: ")[2].strip()
     return say
 
 
@@ -85,7 +85,7 @@ def test_the_solution_in_the_notebook_passes(number, verdict):
 @pytest.mark.parametrize("number", EXERCISES)
 def test_the_stub_in_the_notebook_is_not_answered_yet(number, verdict):
     name, stub, _ = IN_NOTEBOOKS[number]
-    space = {"check": lambda *arguments: None, "TrainerCallback": TrainerCallback}
+    space = {"check": checks.check, "TrainerCallback": TrainerCallback}
     exec(stub, space)
     assert verdict(number, space[name]) == checks.UNANSWERED
 
@@ -129,9 +129,9 @@ def test_a_right_answer_passes_in_another_form(number, form, verdict):
     ("00.1", lambda train, test: 1 / 0, "stops with ZeroDivisionError in the line `(\"00.1\", "),
     ("00.1", lambda train, test: train.reverse(), "changes the values that it was given"),
     ("00.2", lambda p, n: 1.96 * (p * (1 - p) / 400) ** 0.5,
-     "For accuracy = 0.75, n = 100 it is 0.0849; yours is 0.0424."),
+     "For accuracy = 0.75 and n = 100 it is 0.0849; yours is 0.0424."),
     ("00.2", lambda p, n: None if n == 100 else 1.96 * (p * (1 - p) / n) ** 0.5,
-     "For accuracy = 0.75, n = 100 your code returns nothing."),
+     "For accuracy = 0.75 and n = 100 your code returns nothing."),
     ("01.2", lambda hidden, mask: (hidden * mask[..., None]).sum(1) / torch.tensor([[4], [2]]),
      "stops with RuntimeError"),
     ("01.2", lambda hidden, mask: hidden.mean(0), "have the shape (2, 3); yours has (4, 3)"),
@@ -140,10 +140,10 @@ def test_a_right_answer_passes_in_another_form(number, form, verdict):
     ("02.1", lambda rows: [[(row + [1] * 9)[:max(map(len, rows))] for row in rows]] * 2,
      "the first number that differs is 0; yours is 1."),
     ("02.2", lambda lengths, limit: sum(max(0, n - 25) for n in lengths) / sum(lengths),
-     "For lengths = [10, 20, 30, 40], max_length = 15 it is 0.45"),
+     "For lengths = [10, 20, 30, 40] and max_length = 15 it is 0.45"),
     ("03.1", lambda logits, labels: (logits.argmax(-1) == labels).sum() / 5, "it is 0.75"),
     ("04.1", lambda prediction: 0.5, "returns a dictionary"),
-    ("04.1", lambda prediction: {"f1": 0.5}, "should be 'macro_f1'; yours are 'f1'"),
+    ("04.1", lambda prediction: {"f1": 0.5}, "should be 'macro_f1'; yours are ['f1']"),
     ("04.1", lambda prediction: {"macro_f1": 0.5}, "it is 0.733; yours is 0.5."),
     ("11.1", lambda batch, process, processes: batch[1:], "28 rows together, 14 of them"),
     ("11.1", lambda batch, process, processes: batch[:9][process::processes], "9 of them"),
@@ -159,10 +159,10 @@ def test_other_mistakes_hear_what_is_wanted_and_what_came(number, answer, said, 
 @pytest.mark.parametrize(("number", "before", "inside", "after", "said"), [
     ("03.2", "", "backward", "step", "The weights are wrong"),
     ("03.2", "", "backward", "", "Two things are missing"),
-    ("03.2", "clear", "", "step return", "is loss.backward() or optimizer.step() missing"),
+    ("03.2", "clear", "", "step return", "or no loss.backward()"),
     ("03.2", "", "backward", "step step", "The weights are wrong"),
     ("03.2", "clear", "backward", "step return_16", "not the loss as a number"),
-    ("03.2", "", "backward", "step clear return", "right. "),
+    ("03.2", "", "backward clip", "step clear return", "right. "),
     ("03.3", "", "backward", "step", "An old gradient is still in the model"),
     ("03.3", "", "backward", "step clear", "An old gradient is still in the model"),
     ("03.3", "clear", "backward", "", "call optimizer.step() once"),
@@ -178,6 +178,7 @@ def test_a_step_is_judged_by_what_it_does(number, before, inside, after, said, v
 
         returned = []
         actions = {"clear": optimizer.zero_grad, "step": optimizer.step,
+                   "clip": lambda: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0),
                    "return": lambda: returned.append(loss.detach()),
                    "return_16": lambda: returned.append(16 * loss.item())}
         do(before)
@@ -206,14 +207,6 @@ def test_a_callback_is_judged_by_when_it_stops(code, said, verdict):
             exec(code.removeprefix("return "))
 
     assert said in verdict("07.1", StopOnBadLoss)
-
-
-def test_an_error_in_the_answer_names_its_line(verdict):
-    def answer(lengths, max_length):
-        return lengths / max_length
-
-    assert "stops with TypeError in the line `return lengths / max_length`" in verdict(
-        "02.2", answer)
 
 
 def test_an_unknown_exercise_is_named_with_those_there_are():

@@ -116,7 +116,7 @@ def _explained(exercise, case, wanted, got):
         return explained
     names = inspect.signature(exercise.reference).parameters
     values = [text(plain(value)) for value in case]
-    given = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=False))
+    given = " and ".join(f"{name} = {value}" for name, value in zip(names, values, strict=False))
     if got is None:
         return f"For {given} your code returns nothing."
     if not shape(wanted) and not isinstance(got, Real):

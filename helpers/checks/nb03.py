@@ -10,7 +10,7 @@ from helpers.checks.results import same
 
 TINY = BertConfig(
     vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
-    max_position_embeddings=8, initializer_range=0.2, hidden_dropout_prob=0,
+    max_position_embeddings=8, initializer_range=0.1, hidden_dropout_prob=0,
     attention_probs_dropout_prob=0,
 )
 
@@ -21,10 +21,12 @@ def _tiny(learning_rate):
     model, done = BertForSequenceClassification(TINY), Counter()
     optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
 
-    def before_forward(model, inputs, named):
+    def to_model(value):  # from the notebook's device, where the answer may have moved it
+        return value.to(model.device) if isinstance(value, torch.Tensor) else value
+
+    def before_forward(_, inputs, named):
         done["forward"] += 1
-        # The answer may have moved the batch to the notebook's device, which can be a GPU.
-        return inputs, {name: value.to(model.device) for name, value in named.items()}
+        return tuple(map(to_model, inputs)), {key: to_model(part) for key, part in named.items()}
 
     model.register_forward_pre_hook(before_forward, with_kwargs=True)
     optimizer.register_step_post_hook(lambda *arguments: done.update(["step"]))
@@ -140,7 +142,7 @@ EXERCISES = {
             "The weights do not change: optimizer.step() is missing.": _step("clear backward"),
             "Two things are missing: optimizer.step() at the end, and return loss.item().":
                 _step("clear backward", returned=lambda loss: None),
-            "The weights do not change: the gradients are cleared before optimizer.step().":
+            "The gradients are 0 at optimizer.step(): cleared too late, or no loss.backward().":
                 _step("backward clear step"),
             "The first update differs already: call optimizer.step() once in every step.":
                 _step("clear backward step step"),

@@ -25,7 +25,7 @@ def _value(result, labels, logits):
     if not isinstance(result, dict):
         raise Hint("compute_metrics returns a dictionary, from the metric's name to its value.")
     if "macro_f1" not in result:
-        raise Hint(f"The key should be 'macro_f1'; yours are {', '.join(map(repr, result))}.")
+        raise Hint(f"The key should be 'macro_f1'; yours are {list(result)}.")
     return result["macro_f1"]
 
 

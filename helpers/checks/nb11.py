@@ -7,8 +7,9 @@ from helpers.checks import Exercise, Hint
 
 def _rows_and_sizes(shares, batch, processes):
     """Return all rows and the sizes of the shares, in order: any process may get any row."""
-    if not all(isinstance(share, list) for share in shares):
-        raise Hint(f"The rows of one process are a list; yours is {shares[0]}.")
+    for share in shares:
+        if not isinstance(share, list):
+            raise Hint(f"Each process gets a list of rows; yours is a {type(share).__name__}.")
     rows = [row for share in shares for row in share]
     return {"rows": sorted(rows), "sizes": sorted(map(len, shares))}
 
