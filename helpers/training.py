@@ -102,7 +102,10 @@ def evaluate(model, loader):
 
 @torch.inference_mode()
 def predict(model, tokenizer, texts, batch_size=32, max_length=128):
-    """Return the probabilities of each text's classes, shape (texts, classes), on the CPU."""
+    """Return the probabilities of each text's classes, shape (texts, classes), on the CPU.
+
+    Texts are cut at `max_length` tokens, or where the tokenizer cuts if that is earlier.
+    """
     model.eval()
     rows = []
     for batch in _tokenized(texts, tokenizer, batch_size, max_length):
@@ -129,14 +132,14 @@ def embed(encoder, tokenizer, texts, batch_size=64, max_length=128):
 def _tokenized(texts, tokenizer, batch_size, max_length):
     """Yield padded batches of texts, in their order."""
     if isinstance(texts, str) or not len(texts):
-        raise LearnerError("A list of at least one text is wanted, such as ['Lovely place.'].")
+        raise LearnerError("Give a list of at least one text, such as ['Lovely place.'].")
     batching.check_pad_token(tokenizer)
     for start in range(0, len(texts), batch_size):
         yield tokenizer(
             list(texts[start : start + batch_size]),
             padding=True,
             truncation=True,
-            max_length=max_length,
+            max_length=min(max_length, tokenizer.model_max_length),
             return_tensors="pt",
         )
 
@@ -156,7 +159,8 @@ def interval(correct, n):
 def save(model, tokenizer, folder):
     """Save model and tokenizer in `folder`, whole or not at all.
 
-    Raises LearnerError if the disk is full or read-only; what was in `folder` then stays.
+    An earlier save in `folder` is replaced. Raises LearnerError if the folder holds anything else,
+    which is named, and if the disk is full or read-only: then what was there stays.
     """
     with paths.replacing_folder(folder) as fresh:
         model.save_pretrained(fresh)
