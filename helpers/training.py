@@ -107,10 +107,8 @@ def predict(model, tokenizer, texts, batch_size=32, max_length=128):
     Texts are cut at `max_length` tokens, or where the tokenizer cuts if that is earlier.
     """
     model.eval()
-    rows = []
-    for batch in _tokenized(texts, tokenizer, batch_size, max_length):
-        rows.append(model(**batch.to(model.device)).logits.softmax(-1).cpu())
-    return torch.cat(rows)
+    batches = _tokenized(texts, tokenizer, batch_size, max_length)
+    return torch.cat([model(**b.to(model.device)).logits.softmax(-1).cpu() for b in batches])
 
 
 @torch.inference_mode()
@@ -134,14 +132,11 @@ def _tokenized(texts, tokenizer, batch_size, max_length):
     if isinstance(texts, str) or not len(texts):
         raise LearnerError("Give a list of at least one text, such as ['Lovely place.'].")
     batching.check_pad_token(tokenizer)
+    length = min(max_length, tokenizer.model_max_length)
     for start in range(0, len(texts), batch_size):
-        yield tokenizer(
-            list(texts[start : start + batch_size]),
-            padding=True,
-            truncation=True,
-            max_length=min(max_length, tokenizer.model_max_length),
-            return_tensors="pt",
-        )
+        batch = list(texts[start : start + batch_size])
+        yield tokenizer(batch, padding=True, truncation=True, max_length=length,
+                        return_tensors="pt")
 
 
 def interval(correct, n):
