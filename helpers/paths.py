@@ -64,7 +64,7 @@ def replacing_folder(target, own=()):
     with _temporary_beside(target) as temporary:
         bring_back(target)
         check_replaceable(target, own)
-        fresh, older = temporary / target.name, temporary / "older"
+        fresh, older = temporary / "new", temporary / "older"
         fresh.mkdir()
         yield fresh
         written = {path.name: _digest(path) for path in fresh.iterdir()}
@@ -88,9 +88,10 @@ def bring_back(target):
     target = Path(target).resolve()
     if not target.exists():
         found = target.parent.glob(f".{glob.escape(target.name)}-*/older")
-        newest = max(found, key=lambda older: older.stat().st_mtime, default=None)
-        if newest is not None:
-            os.replace(newest, target)
+        beside = len(f".{target.name}-")  # what follows in a temporary folder's name has no "-"
+        mine = [older for older in found if "-" not in older.parent.name[beside:]]
+        if mine:
+            os.replace(max(mine, key=lambda older: older.stat().st_mtime), target)
 
 
 def check_replaceable(folder, own=()):
