@@ -40,17 +40,8 @@ class Evaluation:
         return f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"
 
 
-def train(
-    model,
-    train_loader,
-    *,
-    epochs=3,
-    learning_rate=5e-5,
-    validation_loader=None,
-    device="cpu",
-    settings=None,
-    on_step=None,
-):
+def train(model, train_loader, *, epochs=3, learning_rate=5e-5, validation_loader=None,
+          device="cpu", settings=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`: the loop of notebook 03.
 
     AdamW, a linear schedule with a tenth of the steps as warm-up, gradients clipped to a norm
