@@ -1,6 +1,8 @@
 """Where the project's own files are, and how a file or a folder is saved whole or not at all."""
 
 import contextlib
+import glob
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +14,7 @@ from helpers.errors import LearnerError
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 REFERENCE = DATA / "reference"
-MANIFEST = ".saved.json"  # lists what a save wrote into its folder: names and sizes
+MANIFEST = ".saved.json"  # lists what a save wrote into its folder: names and SHA-256
 # What file managers and Jupyter leave in any folder that they show. It says nothing.
 CLUTTER = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini"}
 
@@ -40,7 +42,7 @@ def replacing(target):
 
     Raises LearnerError where the place cannot be written or the disk is full.
     """
-    target = Path(target)
+    target = Path(target).resolve()  # of a symbolic link, the file that it points to is replaced
     with _temporary_beside(target) as temporary:
         fresh = temporary / target.name
         yield fresh
@@ -48,25 +50,26 @@ def replacing(target):
 
 
 @contextlib.contextmanager
-def replacing_folder(target):
+def replacing_folder(target, own=()):
     """Yield an empty folder that becomes `target` if the block succeeds, whole or not at all.
 
     A full disk or an interruption leaves an older `target` as it was. The older folder is
-    replaced only if everything in it was written by an earlier save (`CLUTTER` moves along).
+    replaced only if everything in it was written by an earlier save (`CLUTTER` moves along), or
+    is named in `own`: names of what the caller wrote there itself and no longer needs.
 
     Raises LearnerError if `target` holds anything else, which is named, and where the place
     cannot be written or the disk is full.
     """
-    target = Path(target)
-    _bring_back(target)
-    check_replaceable(target)
+    target = Path(target).resolve()
     with _temporary_beside(target) as temporary:
-        fresh, older = temporary / target.name, temporary / "older"
+        bring_back(target)
+        check_replaceable(target, own)
+        fresh, older = temporary / "new", temporary / "older"
         fresh.mkdir()
         yield fresh
-        sizes = {path.name: path.stat().st_size for path in fresh.iterdir()}
-        (fresh / MANIFEST).write_text(json.dumps(sizes, indent=1), encoding="utf-8")
-        check_replaceable(target)  # once more: a training may have taken hours since
+        written = {path.name: _digest(path) for path in fresh.iterdir()}
+        (fresh / MANIFEST).write_text(json.dumps(written, indent=1), encoding="utf-8")
+        check_replaceable(target, own)  # once more: a training may have taken hours since
         try:
             if target.exists():
                 os.replace(target, older)
@@ -76,21 +79,38 @@ def replacing_folder(target):
                 os.replace(older, target)
             raise
         for name in CLUTTER:
-            if (older / name).exists():
+            with contextlib.suppress(OSError):  # the model is saved, whatever becomes of these
                 os.replace(older / name, target / name)
 
 
-def check_replaceable(folder):
-    """Raise LearnerError if a folder holds anything that `replacing_folder` did not write."""
-    folder = Path(folder)
-    if not folder.exists():
+def bring_back(target):
+    """Put an older folder back that a process, killed while it replaced it, had moved aside."""
+    target = Path(target).resolve()
+    if not target.exists():
+        found = target.parent.glob(f".{glob.escape(target.name)}-*/older")
+        beside = len(f".{target.name}-")  # what follows in a temporary folder's name has no "-"
+        mine = [older for older in found if "-" not in older.parent.name[beside:]]
+        if mine:
+            os.replace(max(mine, key=lambda older: older.stat().st_mtime), target)
+
+
+def check_replaceable(folder, own=()):
+    """Raise LearnerError if a folder may not be replaced as a whole (see `replacing_folder`)."""
+    place = Path(folder).resolve()
+    if place == Path.cwd() or os.path.ismount(place):
+        raise LearnerError(
+            f"{folder} is the current folder or a whole disk. Choose a new folder inside it."
+        )
+    if not place.exists():
         return
-    foreign = not_saved_here(folder) if folder.is_dir() else [folder.name]
+    if not place.is_dir():
+        raise LearnerError(f"{folder} is a file. Choose a new folder, or delete the file first.")
+    foreign = [name for name in not_saved_here(place) if name not in own]
     if foreign:
         listing = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
         raise LearnerError(
-            f"{folder} holds what this save did not write ({listing}), so it is kept. Choose a "
-            "new folder, or delete it yourself first."
+            f"{folder} holds what no save put there, or what changed since ({listing}), so it is "
+            "kept. Choose a new folder, or delete it yourself first."
         )
 
 
@@ -98,22 +118,23 @@ def not_saved_here(folder):
     """Return the names in a folder that the last save did not write, or that changed since."""
     folder = Path(folder)
     try:
-        sizes = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        sizes = {}
+        written = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        written = {}
     return [
         path.name for path in sorted(folder.iterdir())
         if path.name not in {MANIFEST, *CLUTTER}
-        and (not path.is_file() or path.stat().st_size != sizes.get(path.name))
+        and (path.name not in written or written[path.name] != _digest(path))
     ]
 
 
-def _bring_back(target):
-    """Put an older folder back that a process, killed while it replaced it, had moved aside."""
-    if not target.exists():
-        for older in target.parent.glob(f".{target.name}-*/older"):
-            os.replace(older, target)
-            return
+def _digest(path):
+    """Return the SHA-256 of a file, or of all that a folder holds, `CLUTTER` apart."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    parts = [(p.name, _digest(p)) for p in sorted(path.iterdir()) if p.name not in CLUTTER]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -133,8 +154,19 @@ def _temporary_beside(target):
             "Free some space or choose another folder, then save again."
         ) from error
     finally:
-        if temporary is not None and (target.exists() or not (temporary / "older").exists()):
-            shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            _discard(temporary, target)
+
+
+def _discard(temporary, target):
+    """Delete a temporary folder, but not the older `target` in it while there is no other."""
+    older = temporary / "older"
+    if older.exists() and not target.exists():
+        return
+    with contextlib.suppress(OSError):  # the save is done; what stays is only in the way
+        if older.exists():
+            os.replace(older, temporary / "discarded")  # half deleted, it must not be brought back
+        shutil.rmtree(temporary)
 
 
 def _is_disk_error(error):

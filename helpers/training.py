@@ -40,17 +40,8 @@ class Evaluation:
         return f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"
 
 
-def train(
-    model,
-    train_loader,
-    *,
-    epochs=3,
-    learning_rate=5e-5,
-    validation_loader=None,
-    device="cpu",
-    settings=None,
-    on_step=None,
-):
+def train(model, train_loader, *, epochs=3, learning_rate=5e-5, validation_loader=None,
+          device="cpu", settings=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`: the loop of notebook 03.
 
     AdamW, a linear schedule with a tenth of the steps as warm-up, gradients clipped to a norm
@@ -102,12 +93,13 @@ def evaluate(model, loader):
 
 @torch.inference_mode()
 def predict(model, tokenizer, texts, batch_size=32, max_length=128):
-    """Return the probabilities of each text's classes, shape (texts, classes), on the CPU."""
+    """Return the probabilities of each text's classes, shape (texts, classes), on the CPU.
+
+    Texts are cut at `max_length` tokens, or where the tokenizer cuts if that is earlier.
+    """
     model.eval()
-    rows = []
-    for batch in _tokenized(texts, tokenizer, batch_size, max_length):
-        rows.append(model(**batch.to(model.device)).logits.softmax(-1).cpu())
-    return torch.cat(rows)
+    batches = _tokenized(texts, tokenizer, batch_size, max_length)
+    return torch.cat([model(**b.to(model.device)).logits.softmax(-1).cpu() for b in batches])
 
 
 @torch.inference_mode()
@@ -129,16 +121,13 @@ def embed(encoder, tokenizer, texts, batch_size=64, max_length=128):
 def _tokenized(texts, tokenizer, batch_size, max_length):
     """Yield padded batches of texts, in their order."""
     if isinstance(texts, str) or not len(texts):
-        raise LearnerError("A list of at least one text is wanted, such as ['Lovely place.'].")
+        raise LearnerError("Give a list of at least one text, such as ['Lovely place.'].")
     batching.check_pad_token(tokenizer)
+    length = min(max_length, tokenizer.model_max_length)
     for start in range(0, len(texts), batch_size):
-        yield tokenizer(
-            list(texts[start : start + batch_size]),
-            padding=True,
-            truncation=True,
-            max_length=max_length,
-            return_tensors="pt",
-        )
+        batch = list(texts[start : start + batch_size])
+        yield tokenizer(batch, padding=True, truncation=True, max_length=length,
+                        return_tensors="pt")
 
 
 def interval(correct, n):
@@ -156,7 +145,8 @@ def interval(correct, n):
 def save(model, tokenizer, folder):
     """Save model and tokenizer in `folder`, whole or not at all.
 
-    Raises LearnerError if the disk is full or read-only; what was in `folder` then stays.
+    An earlier save in `folder` is replaced. Raises LearnerError if the folder holds anything else,
+    which is named, and if the disk is full or read-only: then what was there stays.
     """
     with paths.replacing_folder(folder) as fresh:
         model.save_pretrained(fresh)

@@ -7,10 +7,11 @@ from helpers import batching
 from helpers.errors import LearnerError
 
 
-def test_tokenizing_keeps_what_the_model_reads(encoded):
+def test_tokenizing_keeps_what_the_model_reads(encoded, data):
     assert set(encoded.column_names) == {
         "input_ids", "token_type_ids", "attention_mask", "labels",
     }
+    assert encoded["labels"][:] == data["train"]["label"][:96]
 
 
 def test_texts_are_cut_at_the_limit(data, tokenizer):
@@ -42,19 +43,17 @@ def test_sorted_by_length_the_rows_are_the_same_and_pad_little(encoded, tokenize
     assert batching.padding_share(batching.loader(ordered, tokenizer, 16)) < 0.15
 
 
-def test_the_seed_fixes_the_order(encoded, tokenizer):
+def test_the_order_depends_on_the_seed_alone_and_leaves_the_random_state_alone(
+    encoded, tokenizer
+):
     def order(seed):
         loader = batching.loader(encoded, tokenizer, 8, train=True, seed=seed)
         return [batch["input_ids"].flatten().tolist() for batch in loader]
 
-    assert order(1) == order(1)
-    assert order(1) != order(2)
-
-
-def test_drawing_batches_leaves_the_random_state_alone(encoded, tokenizer):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    list(batching.loader(encoded, tokenizer, 8, train=True))
+    assert order(1) == order(1)
+    assert order(1) != order(2)
     list(batching.loader(encoded, tokenizer, 8))
     assert torch.equal(before, torch.get_rng_state())
 
@@ -90,10 +89,6 @@ def test_a_tokenizer_without_pad_token_is_told_what_to_set(encoded, tokenizer):
     bare.pad_token = None
     with pytest.raises(LearnerError, match=r"tokenizer\.pad_token = tokenizer\.eos_token.*config"):
         batching.loader(encoded, bare)
-
-
-def test_each_text_keeps_its_label(encoded, data):
-    assert encoded["labels"][:] == data["train"]["label"][:96]
 
 
 def test_a_run_resumed_within_its_second_epoch_gets_the_batches_of_that_epoch(encoded, tokenizer):

@@ -16,8 +16,8 @@ import torch
 from transformers import Trainer, default_data_collator
 
 from helpers import batching, curves, trainers, training
-from tools import run
 from helpers.errors import LearnerError
+from tools import run
 
 TRIALS = 20 if "forkserver" in multiprocessing.get_all_start_methods() else 4
 
@@ -84,6 +84,15 @@ def test_a_curve_wants_every_step(tmp_path):
     trainer = tiny_run.build(tmp_path, callbacks=[trainers.RecordCurve()], logging_steps=5)
     with pytest.raises(LearnerError, match="logging_steps=1"):
         trainer.train()
+
+
+def with_labels(labels):
+    rows = tiny_run.rows(len(labels)).remove_columns("labels")
+    return [dict(row, labels=label) for row, label in zip(rows, labels, strict=True)]
+
+
+def stop(_):
+    raise KeyboardInterrupt
 
 
 # Killed and resumed
@@ -176,8 +185,10 @@ def finished(one_run, tmp_path):
     return Path(shutil.copytree(one_run, tmp_path / "run"))
 
 
-def test_checkpoints_are_ordered_by_step(finished):
+def test_checkpoints_are_found_by_step_whatever_else_lies_there(finished):
     (finished / "checkpoint-notes").mkdir()
+    (finished / "checkpoint-16" / ".ipynb_checkpoints").mkdir()
+    (finished / ".DS_Store").write_text("icons")
     (finished / "checkpoint-100").write_text("a file")
     assert [c.name for c in trainers.checkpoints(finished)] == [
         "checkpoint-12", "checkpoint-14", "checkpoint-16",
@@ -200,6 +211,29 @@ def test_a_damaged_file_makes_a_checkpoint_incomplete(finished, name, damage):
     assert problem == f"{name} is {'missing' if damage == 'gone' else 'cut off or damaged'}"
 
 
+INDEX, SHARD = "model.safetensors.index.json", "model-00002-of-00004.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "holds", "said"),
+    [
+        (SHARD, None, f"{SHARD} is missing"),
+        (SHARD, b"", f"{SHARD} is cut off or damaged"),
+        (INDEX, None, "model.safetensors is missing"),
+        *((INDEX, text, f"{INDEX} is cut off or damaged") for text in (b"{", b"{}", b"[1]")),
+    ],
+)
+def test_of_weights_in_several_files_every_file_is_needed(finished, name, holds, said):
+    checkpoint = trainers.checkpoints(finished)[-1]
+    (checkpoint / "model.safetensors").unlink()
+    tiny_run.model().save_pretrained(checkpoint, max_shard_size="50KB")
+    assert trainers.incomplete(checkpoint) is None
+    (checkpoint / name).unlink()
+    if holds is not None:
+        (checkpoint / name).write_bytes(holds)
+    assert trainers.incomplete(checkpoint) == said
+
+
 def test_an_incomplete_checkpoint_is_said_and_passed_over(finished, capsys):
     (finished / "checkpoint-16" / "optimizer.pt").unlink()
     trainer = tiny_run.build(finished)
@@ -208,13 +242,9 @@ def test_an_incomplete_checkpoint_is_said_and_passed_over(finished, capsys):
     assert "checkpoint-16 is incomplete, optimizer.pt is missing: passed over." in said
     assert "Continuing from checkpoint-14." in said
     assert trainer.state.global_step == tiny_run.STEPS
-
-
-def test_without_a_complete_checkpoint_a_run_starts_anew(finished, capsys):
     for checkpoint in trainers.checkpoints(finished):
         (checkpoint / "trainer_state.json").write_text("{")
-    trainer = tiny_run.build(finished)
-    trainers.train(trainer, resume=True)
+    trainers.train(tiny_run.build(finished), resume=True)
     assert "No complete checkpoint: starting from the beginning." in capsys.readouterr().out
 
 
@@ -223,18 +253,24 @@ def test_a_new_run_does_not_mix_with_an_older_one(finished):
         trainers.train(tiny_run.build(finished))
 
 
+BATCHES_OF_4 = ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here")
+FIRST, *BETWEEN, LAST = tiny_run.rows()["labels"]
+FLIPPED = [FIRST, *(1 - label for label in BETWEEN), LAST]
+THREE_LAYERS = ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here"),
+        BATCHES_OF_4, THREE_LAYERS,
         ({"seed": 1}, "other settings: seed 0 there, 1 here"),
         ({"learning_rate": 1e-4}, "learning_rate 0.001 there, 0.0001 here"),
-        ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here"),
-        ({"train": tiny_run.rows(40)}, "rows 64 there, 40 here"),
-        ({"train": tiny_run.rows().select(range(63, -1, -1))}, "first and last row"),
+        ({"train": tiny_run.rows(40)}, "rows 64 there, 40 here, other training rows"),
+        ({"train": tiny_run.rows().select(range(63, -1, -1))}, "settings: other training rows"),
+        ({"train": with_labels(FLIPPED)}, "settings: other training rows"),
         ({"optim": "sgd"}, "optimizer adamw_torch_fused there, sgd here"),
     ],
-    ids=["batch size", "seed", "learning rate", "model", "rows", "order", "optimizer"],
+    ids=["batch size", "model", "seed", "rate", "rows", "order", "labels", "optimizer"],
 )
 def test_another_run_does_not_resume(finished, changed, said):
     before = sorted(finished.rglob("*"))
@@ -243,24 +279,16 @@ def test_another_run_does_not_resume(finished, changed, said):
     assert sorted(finished.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here"),
-        ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here"),
-    ],
-    ids=["batch size", "model"],
-)
+@pytest.mark.parametrize(("changed", "said"), [BATCHES_OF_4, THREE_LAYERS], ids=["size", "model"])
 def test_a_plain_trainers_checkpoints_are_compared_too(finished, changed, said):
     (finished / trainers.RUN_FILE).unlink()
-    with pytest.raises(LearnerError, match=said):
-        trainers.train(tiny_run.build(finished, **changed), resume=True)
+    test_another_run_does_not_resume(finished, changed, said)
 
 
 @pytest.mark.parametrize("changed", [{}, {"max_steps": 16}, {"num_train_epochs": 1.5}])
 def test_a_plain_trainers_run_goes_on(changed, tmp_path, capsys):
     plain = tiny_run.build(tmp_path, **changed)
-    plain.add_callback(Interrupt(5))
+    plain.add_callback(tiny_run.At(5, stop))
     with pytest.raises(KeyboardInterrupt):
         plain.train()
     trainer = tiny_run.build(tmp_path, **changed)
@@ -272,7 +300,7 @@ def test_a_plain_trainers_run_goes_on(changed, tmp_path, capsys):
 def test_the_same_trainer_goes_on_after_an_interruption(tmp_path, capsys):
     trainer = tiny_run.build(tmp_path, evaluation=tiny_run.rows(8))
     trainer.evaluate()
-    interrupt = Interrupt(5)
+    interrupt = tiny_run.At(5, stop)
     trainer.add_callback(interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainers.train(trainer)
@@ -281,27 +309,17 @@ def test_the_same_trainer_goes_on_after_an_interruption(tmp_path, capsys):
     assert "Continuing from checkpoint-4." in capsys.readouterr().out
 
 
-class Interrupt(tiny_run.TrainerCallback):
-    """Somebody presses Stop after so many steps."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
-
-
-def test_a_loss_that_is_no_number_is_recorded_as_it_is(tmp_path):
-    class Poison(tiny_run.TrainerCallback):
-        def on_step_end(self, args, state, control, model=None, **kwargs):
-            if state.global_step == 3:
-                torch.nn.init.constant_(model.classifier.weight, float("nan"))
-
-    record = trainers.RecordCurve()
-    trainer = tiny_run.build(tmp_path, callbacks=[record, Poison()], save_strategy="no")
-    trainers.train(trainer)
-    assert curves.compare(record.curve, record.curve).kind == "not finite"
+@pytest.mark.parametrize("logging_steps", [1, 3, 500])
+def test_a_training_whose_loss_ends_as_nan_is_no_success(logging_steps, tmp_path):
+    poison = tiny_run.At(3, lambda model: model.classifier.weight.data.fill_(float("nan")))
+    record = [trainers.RecordCurve()] if logging_steps == 1 else []
+    trainer = tiny_run.build(tmp_path, callbacks=[*record, poison], logging_steps=logging_steps)
+    said = rf"After step {3 if logging_steps < 500 else 0} the loss .* rate \(0\.001 here\)"
+    with pytest.raises(LearnerError, match=said):
+        trainers.train(trainer)
+    assert trainers.checkpoints(tmp_path)
+    for each in record:
+        assert curves.compare(each.curve, each.curve).kind == "not finite"
 
 
 def test_an_evaluation_after_the_training_is_not_part_of_the_curve(tmp_path):
@@ -317,21 +335,16 @@ def test_an_evaluation_after_the_training_is_not_part_of_the_curve(tmp_path):
 
 # Bad rows, bad places
 
-def with_labels(labels):
-    rows = tiny_run.rows(len(labels)).remove_columns("labels")
-    return [dict(row, labels=label) for row, label in zip(rows, labels, strict=True)]
-
-
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
         (tiny_run.rows(8).remove_columns("labels"), "has no labels, only input_ids"),
         (tiny_run.rows(8).rename_column("labels", "stars"), "rename_column"),
         (with_labels([0, 1, 1.0, 0]), "row 2: label 1.0 is a float"),
-        (with_labels([0, 1, None, 0]), "row 2 has no label"),
+        (with_labels([0, 1, None, 0]), "row 2: label None is missing"),
         (with_labels([0, 1, 2, 0]), "row 2: label 2 is not between 0 and 1"),
         (with_labels([0, -1, 1, 0]), "row 1: label -1 is not between 0 and 1"),
-        (with_labels([0, "pos"]), "row 1: label 'pos' is no whole number"),
+        (with_labels([0, "pos"]), "row 1: label 'pos' is not a whole number"),
         (with_labels([0, np.float32(1)]), "is a float"),
         (tiny_run.rows(8).select([]), "train_dataset has no rows"),
     ],
@@ -341,38 +354,24 @@ def test_rows_that_cannot_be_learnt_from_are_named(rows, said, tmp_path):
         trainers.train(tiny_run.build(tmp_path, train=rows))
 
 
-def test_rows_for_the_evaluation_are_looked_at_too(tmp_path):
-    trainer = tiny_run.build(tmp_path, evaluation=with_labels([0, 5]))
-    with pytest.raises(LearnerError, match="eval_dataset, row 1: label 5"):
-        trainers.train(trainer)
-
-
-def test_ragged_rows_need_a_collator(tmp_path):
-    trainer = tiny_run.build(tmp_path, kind=Trainer)
-    trainer.data_collator = default_data_collator
-    with pytest.raises(LearnerError, match=r"rows of 3 to 19 tokens.*processing_class=tokenizer"):
-        trainers.train(trainer)
-
-
-def test_a_classifier_that_does_not_know_its_pad_token_is_told(tmp_path):
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t: setattr(t, "data_collator", default_data_collator),
+         r"rows of 3 to 19 tokens.*processing_class=tokenizer"),
+        (lambda t: setattr(t, "processing_class", None), "processing_class=tokenizer"),
+        (lambda t: setattr(t.model.config, "pad_token_id", None),
+         r"config\.pad_token_id = tokenizer\.pad_token_id"),
+        (lambda t: setattr(t, "eval_dataset", with_labels([5])), "eval_dataset, row 0: label 5"),
+        (lambda t: setattr(t, "eval_dataset", {"x": with_labels([5])}), r"dataset\['x'\], row 0"),
+        (lambda t: setattr(t.args, "output_dir", __file__), r"Could not write run\.json into"),
+    ],
+    ids=["no collator", "no tokenizer", "no pad token", "label", "label of several", "no folder"],
+)
+def test_a_trainer_that_cannot_work_is_told_what_to_change(spoil, said, tmp_path):
     trainer = tiny_run.build(tmp_path)
-    trainer.model.config.pad_token_id = None
-    with pytest.raises(LearnerError, match=r"config\.pad_token_id = tokenizer\.pad_token_id"):
-        trainers.train(trainer)
-
-
-def test_a_grouped_trainer_needs_the_tokenizer(tmp_path):
-    trainer = tiny_run.build(tmp_path)
-    trainer.processing_class = None
-    with pytest.raises(LearnerError, match="processing_class=tokenizer"):
-        trainers.train(trainer)
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
-    trainer = tiny_run.build(tmp_path / "run")
-    (tmp_path / "file").write_text("not a folder")
-    trainer.args.output_dir = str(tmp_path / "file" / "run")
-    with pytest.raises(LearnerError, match="cannot be written"):
+    spoil(trainer)
+    with pytest.raises(LearnerError, match=said):
         trainers.train(trainer)
 
 
@@ -388,12 +387,8 @@ def test_a_full_disk_leaves_the_older_checkpoint_and_it_is_used(processes, tmp_p
 
 
 def test_an_error_that_is_not_the_disks_is_passed_on(tmp_path):
-    class Stop(tiny_run.TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        trainers.train(tiny_run.build(tmp_path, callbacks=[Stop()]))
+        trainers.train(tiny_run.build(tmp_path, callbacks=[tiny_run.At(1, lambda _: 1 / 0)]))
 
 
 def test_tensorboard_gets_its_logs(tmp_path, monkeypatch):

@@ -1,29 +1,27 @@
+import copy
 import errno
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import scipy.stats
 import torch
-from scipy.stats import norm
-from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from helpers import batching, checks, curves, paths, training
 from helpers.errors import LearnerError
 
 
-def one_run(new_model, encoded, tokenizer, **options):
-    loader = batching.loader(encoded.select(range(48)), tokenizer, 8, train=True)
-    return training.train(new_model(), loader, epochs=1, **options)
-
-
 def test_a_run_repeats_itself_with_one_thread_and_with_two(new_model, encoded, tokenizer):
-    threads = torch.get_num_threads()
-    runs = []
+    threads, runs = torch.get_num_threads(), []
     try:
         for number in (1, 2, 1):
             torch.set_num_threads(number)
-            runs.append(one_run(new_model, encoded, tokenizer).loss)
+            loader = batching.loader(encoded.select(range(48)), tokenizer, 8, train=True)
+            runs.append(training.train(new_model(), loader, epochs=1).loss)
     finally:
         torch.set_num_threads(threads)
     for other in runs[1:]:
@@ -73,22 +71,16 @@ def test_evaluation_counts_every_text_once(new_model, encoded, tokenizer):
     assert results[0].labels.tolist() == encoded["labels"][:]
 
 
-def test_a_prediction_does_not_depend_on_its_neighbours(new_model, tokenizer, data):
-    model = new_model()
-    texts = data["test"]["text"][:20]
-    together = training.predict(model, tokenizer, texts)
-    alone = torch.cat([training.predict(model, tokenizer, [text]) for text in texts])
+@pytest.mark.parametrize(("read", "norm"), [(training.predict, 1), (training.embed, 2)])
+def test_what_is_read_of_a_text_does_not_depend_on_its_neighbours(
+    read, norm, new_model, tokenizer, data
+):
+    model, texts = new_model(), data["test"]["text"][:20]
+    model = model.base_model if read is training.embed else model
+    together = read(model, tokenizer, texts)
+    alone = torch.cat([read(model, tokenizer, [text]) for text in texts])
     assert torch.allclose(together, alone, atol=1e-5)
-    assert torch.allclose(together.sum(-1), torch.ones(20))
-
-
-def test_an_embedding_is_the_mean_over_the_real_tokens(checkpoint, tokenizer, data):
-    encoder = AutoModel.from_pretrained(checkpoint.path, dtype=torch.float32)
-    texts = data["test"]["text"][:10]
-    together = training.embed(encoder, tokenizer, texts)
-    alone = torch.cat([training.embed(encoder, tokenizer, [text]) for text in texts])
-    assert torch.allclose(together, alone, atol=1e-5)
-    assert torch.allclose(together.norm(dim=-1), torch.ones(10))
+    assert torch.allclose(together.norm(norm, dim=-1), torch.ones(20))
 
 
 @pytest.mark.parametrize("texts", [[], "Lovely place."])
@@ -97,59 +89,190 @@ def test_texts_have_to_be_a_list(new_model, tokenizer, texts):
         training.predict(new_model(), tokenizer, texts)
 
 
-def test_a_text_of_100_000_words_is_cut_and_read(new_model, tokenizer):
-    assert training.predict(new_model(), tokenizer, ["word " * 100_000]).shape == (1, 2)
+def test_a_text_of_100_000_words_is_cut_where_the_tokenizer_cuts(new_model, tokenizer):
+    model, short = new_model(), copy.deepcopy(tokenizer)
+    short.model_max_length = 8
+    text = "word " * 100_000
+    cut = training.predict(model, short, [text, "word " * 6])
+    assert torch.equal(cut[0], cut[1])
+    assert not torch.equal(training.predict(model, tokenizer, [text]), cut[:1])
 
 
 @pytest.mark.parametrize(("correct", "n"), [(360, 400), (200, 400), (400, 400), (0, 10)])
 def test_the_interval_is_wilsons(correct, n):
-    z, p = norm.ppf(0.975), correct / n
+    z, p = scipy.stats.norm.ppf(0.975), correct / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
     expected = (max(0, centre - half), min(1, centre + half))
     assert training.interval(correct, n) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_saved_model_predicts_the_same(new_model, tokenizer, tmp_path):
-    model = new_model()
-    training.save(model, tokenizer, tmp_path / "deep" / "model")
-    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "deep" / "model")
+def test_a_saved_model_predicts_the_same_also_when_saved_twice(new_model, tokenizer, tmp_path):
+    for seed in (0, 1):  # as a notebook does that is run a second time
+        model = new_model(seed)
+        training.save(model, tokenizer, tmp_path / "runs" / "model")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "runs" / "model")
     texts = ["Fine.", "Broken on arrival."]
     assert torch.equal(
         training.predict(model, tokenizer, texts), training.predict(again, tokenizer, texts)
     )
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model"]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["model"]
 
 
-def test_saving_again_replaces_the_older_save_whole(new_model, tokenizer, tmp_path):
-    target = tmp_path / "model"
-    training.save(new_model(0), tokenizer, target)
-    (target / "stray.txt").write_text("left over")
-    training.save(new_model(1), tokenizer, target)
-    assert not (target / "stray.txt").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+class Files:
+    """Saves like a model: its files in a folder, in the middle of which `error` may be raised."""
 
-
-class FullDisk:
-    """A model whose save stops in the middle, as on a full disk."""
+    def __init__(self, error=None, **content):
+        self.error, self.content = error, content
 
     def save_pretrained(self, folder):
-        (folder / "model.safetensors").write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        for name, text in self.content.items():
+            path = folder / name.replace("__", "/")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        if self.error:
+            raise self.error
 
 
-def test_a_full_disk_leaves_the_older_save_alone(tmp_path):
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "model.safetensors").write_text("older")
-    with pytest.raises(LearnerError, match=r"No space left.*untouched"):
-        training.save(FullDisk(), FullDisk(), target)
-    assert (target / "model.safetensors").read_text() == "older"
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+OLD = Files(config="old", parts__first="an old part"), Files(words="old words")
+NEW = Files(config="new", parts__first="a new part"), Files(words="new words")
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != paths.MANIFEST}
+
+
+@pytest.fixture
+def target(tmp_path):
+    """A folder that holds a save, beside nothing else."""
+    training.save(*OLD, tmp_path / "model-1[a]")
+    return tmp_path / "model-1[a]"
+
+
+def test_saving_again_replaces_the_older_save_whole(target, tmp_path):
+    old = content(target)
+    training.save(*NEW, f"{target}/")
+    assert content(target).keys() == old.keys()
+    assert content(target)["config"] == "new"
+    training.save(Files(config="last"), Files(), target)
+    assert content(target) == {"config": "last"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", ["curve.json", "config", "parts/first", "parts/x", "new/x"])
+def test_a_folder_is_kept_if_anything_in_it_was_added_or_changed(name, target):
+    (target / name).parent.mkdir(exist_ok=True)
+    (target / name).write_text("odd")  # as long as what the save wrote
+    before = content(target)
+    with pytest.raises(LearnerError, match=rf"\({name.split('/')[0]}\), so it is kept"):
+        training.save(*NEW, target)
+    assert content(target) == before
+    with paths.replacing_folder(target, own=[name.split("/")[0]]):
+        pass
+    assert content(target) == {}
+
+
+def test_a_folder_of_runs_is_kept_whoever_saves_into_it(target, tmp_path, monkeypatch):
+    (tmp_path / "trainer" / "checkpoint-8").mkdir(parents=True)
+    (tmp_path / "curve.json").write_text("{}")
+    monkeypatch.chdir(tmp_path.parent)
+    said = r"holds what no save put there.*\(curve.json, model-1\[a\], trainer\)"
+    with pytest.raises(LearnerError, match=said):
+        training.save(*NEW, f"{tmp_path.name}/")
+    assert (tmp_path / "trainer" / "checkpoint-8").exists()
+    assert content(target)["config"] == "old"
+
+
+def test_what_cannot_be_replaced_is_said(target, monkeypatch):
+    (target.parent / "file").write_text("not a folder")
+    with pytest.raises(LearnerError, match="file is a file"):
+        training.save(*NEW, target.parent / "file")
+    with pytest.raises(LearnerError, match="Could not write model into"):
+        training.save(*NEW, target.parent / "file" / "model")
+    monkeypatch.setattr(os.path, "ismount", lambda place: Path(place) == target)
+    with pytest.raises(LearnerError, match="is the current folder or a whole disk"):
+        training.save(*NEW, target)
+    monkeypatch.undo()
+    monkeypatch.chdir(target)
+    with pytest.raises(LearnerError, match="is the current folder"):
+        training.save(*NEW, ".")
+    assert content(target)["config"] == "old"
+
+
+def test_what_a_file_manager_or_jupyter_leaves_does_not_stop_a_save(target):
+    (target / ".DS_Store").write_text("icons")
+    (target / "parts" / "Thumbs.db").write_text("pictures")
+    (target / ".ipynb_checkpoints").mkdir()
+    (target / ".ipynb_checkpoints" / "notes.txt").write_text("notes")
+    training.save(*NEW, target)
+    assert content(target)["config"] == "new"
+    assert content(target)[".ipynb_checkpoints/notes.txt"] == "notes"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there that few have")
+def test_a_symbolic_link_stays_one(target, tmp_path):
+    (tmp_path / "link").symlink_to(target)
+    training.save(*NEW, tmp_path / "link")
+    with paths.replacing(tmp_path / "link" / "config") as fresh:
+        fresh.write_text("newer")
+    assert (tmp_path / "link").is_symlink()
+    assert content(target)["config"] == "newer"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+@pytest.mark.parametrize("between_the_renames", [False, True])
+def test_an_interruption_or_a_full_disk_leaves_the_older_save_alone(
+    error, between_the_renames, target, monkeypatch
+):
+    def failing(source, destination, replace=os.replace):
+        if Path(destination) == target and Path(source).name != "older":
+            raise error
+        replace(source, destination)
+
+    before = content(target)
+    if between_the_renames:
+        monkeypatch.setattr(os, "replace", failing)
+    model = Files(None if between_the_renames else error, config="half")
+    with pytest.raises((KeyboardInterrupt, LearnerError), match=r"^$|No space left.*untouched"):
+        training.save(model, Files(), target)
+    assert content(target) == before
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("moment", range(9))
+def test_a_save_killed_at_any_moment_leaves_the_old_or_the_new_whole(moment, target):
+    program = f"""
+import os, shutil, signal
+from helpers import paths
+calls = 0
+def deadly(function):
+    def called(*arguments, **options):
+        global calls
+        if calls == {moment}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        calls += 1
+        return function(*arguments, **options)
+    return called
+os.replace, os.unlink, os.rmdir = map(deadly, (os.replace, os.unlink, os.rmdir))
+with paths.replacing_folder({str(target)!r}) as fresh:
+    (fresh / "config").write_text("new")
+"""
+    before = content(target)
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert target.exists() == (moment != 1)
+    paths.bring_back(target.with_name("model"))  # another one, which it is not mistaken for
+    assert not target.with_name("model").exists()
+    paths.bring_back(target)
+    assert content(target) == (before if moment < 2 else {"config": "new"})
+    training.save(*NEW, target)
+    assert content(target)["words"] == "new words"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are a POSIX feature")
-def test_the_operating_systems_own_refusal_leaves_the_older_save_alone(tmp_path, checkpoint):
+def test_the_operating_systems_own_refusal_leaves_the_older_save_alone(target, checkpoint):
     # A real limit: in the child no file may grow beyond 1 MB, so writing the weights fails.
     program = f"""
 import resource, signal, transformers
@@ -160,23 +283,16 @@ tokenizer = transformers.AutoTokenizer.from_pretrained({str(checkpoint.path)!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
 try:
-    training.save(model, tokenizer, {str(tmp_path / "model")!r})
+    training.save(model, tokenizer, {str(target)!r})
 except LearnerError as error:
     print("CLEAR:", error)
 """
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "older.txt").write_text("older")
+    before = content(target)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           check=False)
     assert "CLEAR: Could not write model" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["older.txt"]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(LearnerError, match="Could not write model into"):
-        training.save(FullDisk(), FullDisk(), tmp_path / "file" / "model")
+    assert content(target) == before
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_an_error_of_another_kind_is_passed_on(tmp_path):

@@ -74,21 +74,23 @@ def weights(trainer):
     return digest.hexdigest()
 
 
-class _Started(TrainerCallback):
-    def __init__(self, event):
-        self.event = event
+class At(TrainerCallback):
+    """Calls `do(model)` as soon as so many steps are done."""
 
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.event.set()
+    def __init__(self, steps, do):
+        self.steps, self.do = steps, do
+
+    def on_step_begin(self, args, state, control, model=None, **kwargs):
+        if state.global_step == self.steps:
+            self.do(model)
 
 
-class _FillTheDisk(TrainerCallback):
-    def on_step_end(self, args, state, control, **kwargs):
-        import resource
+def _fill_the_disk(_):
+    """From now on no file may grow beyond 1 MB."""
+    import resource
 
-        if state.global_step == SAVE_STEPS + 1:  # from now on no file may grow beyond 1 MB
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
 
 
 def work(folder, started, die_at=None, full=False):
@@ -102,7 +104,8 @@ def work(folder, started, die_at=None, full=False):
     transformers.logging.set_verbosity_error()
     folder = Path(folder)
     record = trainers.RecordCurve()
-    callbacks = [_Started(started), record, *([_FillTheDisk()] if full else [])]
+    callbacks = [At(0, lambda _: started.set()), record]
+    callbacks += [At(SAVE_STEPS + 1, _fill_the_disk)] if full else []
     with open(folder / "printed.txt", "w", buffering=1) as log, contextlib.redirect_stdout(log):
         trainer = build(folder / "run", callbacks=callbacks)
         if die_at is not None:
@@ -120,24 +123,16 @@ def _die_in_the_middle_of(n):
     """Let the n-th write into a checkpoint end with half a file and SIGKILL."""
     counter = iter(range(1, 10**6))
 
-    def deadly(write, path_of):
-        def half(*arguments, **options):
-            result = write(*arguments, **options)
+    def deadly(write):
+        def half(content, path, *arguments, **options):
+            result = write(content, path, *arguments, **options)
             if next(counter) == n:
-                path = path_of(*arguments)
                 os.truncate(path, os.path.getsize(path) // 2)
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
         return half
 
-    def second(_, path, *__):
-        return path
-
-    torch.save = deadly(torch.save, second)
-    transformers.TrainerState.save_to_json = deadly(
-        transformers.TrainerState.save_to_json, second
-    )
-    transformers.modeling_utils.safe_save_file = deadly(
-        transformers.modeling_utils.safe_save_file, second
-    )
+    for place, name in ((torch, "save"), (transformers.TrainerState, "save_to_json"),
+                        (transformers.modeling_utils, "safe_save_file")):
+        setattr(place, name, deadly(getattr(place, name)))
