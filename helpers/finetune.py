@@ -34,7 +34,8 @@ from helpers import (
 from helpers.errors import LearnerError
 from helpers.measure import Measured
 
-METRICS, CURVE, CHECKPOINT, FROZEN = "metrics.json", "curve.json", "checkpoint.pt", ".frozen"
+METRICS, CURVE = "metrics.json", "curve.json"
+CHECKPOINT, FROZEN = "checkpoint.pt", ".frozen_outputs"  # there until the run has ended
 EPILOG = """recipes:
   fast   the lower two thirds of the layers are frozen and computed once; two epochs for the
          upper third. For BERT; notebook 10 builds it step by step.
@@ -193,8 +194,6 @@ def check(job):
     try:
         if os.environ.get("RANK", "0") == "0":
             paths.bring_back(output)
-            for leftover in (output / FROZEN, *output.glob(f".{CHECKPOINT}-*")):
-                shutil.rmtree(leftover, ignore_errors=True)
         paths.check_replaceable(output, _own(output))
         names = {path.name for path in output.iterdir()} if output.exists() else set()
         if names - paths.CLUTTER - _own(output) and not (CHECKPOINT in names or job.overwrite):
@@ -202,6 +201,8 @@ def check(job):
                 f"{output} already holds a fine-tuned model. It is kept: choose another --output, "
                 "or replace it with --overwrite."
             )
+        for leftover in _own(output) - {CHECKPOINT}:
+            shutil.rmtree(output / leftover, ignore_errors=True)
         # Without any folder, as with a drive that is not there, the next line says so.
         place = next((folder for folder in output.parents if folder.exists()), output.parent)
         with tempfile.TemporaryDirectory(dir=place):
@@ -350,6 +351,8 @@ def main(arguments=None):
     )
     if processes is None and (port is not None or restarts):
         parser.error("--port and --restarts go with --processes")
+    if (options["text"] or options["label"]) and not options["data"]:
+        parser.error("--text and --label go with --data")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

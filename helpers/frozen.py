@@ -276,7 +276,7 @@ def _write(file, shape, dtype, made_from, computed, processes):
         with part.open("r+b") as opened:
             for start, states in computed:
                 opened.seek(8 + len(header) + start * row)
-                opened.write(_bytes(states))
+                opened.write(_bytes(states.to(dtype)))
         processes.wait_for_everyone()
         if processes.is_main_process:
             os.replace(part, file)

@@ -181,7 +181,7 @@ def test_it_goes_on_wherever_data_and_model_lie_and_however_fast_the_machine_is_
     monkeypatch.setattr(speed, "bf16_pays", lambda device: False)
     interrupted(monkeypatch, 4, *started, "--precision", "auto", "--every", "4")
     places[0].rename(places[1])
-    for name in (".DS_Store", ".ipynb_checkpoints", ".checkpoint.pt-left", ".frozen"):
+    for name in (".DS_Store", ".ipynb_checkpoints", ".checkpoint.pt-left", finetune.FROZEN):
         (tmp_path / "m" / name).mkdir()  # a file manager's, Jupyter's, a killed process's
     monkeypatch.setattr(speed, "bf16_pays", lambda device: True)
     assert run(*resumed, "--precision", "bf16") == 2
@@ -189,7 +189,8 @@ def test_it_goes_on_wherever_data_and_model_lie_and_however_fast_the_machine_is_
     assert run(*resumed, "--precision", "auto") == 0
     assert "Going on after step 4." in capsys.readouterr().out
     assert json.loads((tmp_path / "m" / "metrics.json").read_text())["precision"] == "fp32"
-    assert not {".checkpoint.pt-left", ".frozen"} & {p.name for p in (tmp_path / "m").iterdir()}
+    names = {path.name for path in (tmp_path / "m").iterdir()}
+    assert not names & {".checkpoint.pt-left", finetune.FROZEN}
 
 
 def test_a_replacement_that_was_interrupted_goes_on(texts, tmp_path, monkeypatch, capsys):
@@ -274,6 +275,8 @@ def test_columns_can_be_named(texts, tmp_path, capsys):
     assert run(renamed, tmp_path / "m", *named[2:]) == 2
     assert "comment" in capsys.readouterr().err
     assert run(renamed, tmp_path / "m", *named, "--epochs", "1") == 0
+    with pytest.raises(SystemExit):
+        finetune.main(["--output", str(tmp_path / "n"), *named])
 
 
 def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkeypatch):
