@@ -9,8 +9,8 @@ the middle, the same command goes on where it was.
 
 import argparse
 import contextlib
-import hashlib
 import importlib.metadata
+import io
 import json
 import math
 import os
@@ -20,23 +20,28 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from helpers import batching, checkpoints, frozen, parallel, paths, reviews, training
+from helpers import (
+    batching,
+    classifiers,
+    frozen,
+    parallel,
+    paths,
+    reviews,
+    runs,
+    texts,
+    training,
+)
 from helpers.errors import LearnerError
 from helpers.measure import Measured
 
-DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
-            "embd_pdrop", "attn_pdrop", "resid_pdrop")
-METRICS, CURVE, CHECKPOINT = "metrics.json", "curve.json", "checkpoint.pt"
-MADE_BY = "helpers.finetune"
-# What a folder may hold that is replaced: what save_pretrained and this module write.
-OURS = {METRICS, CURVE, CHECKPOINT, "README.md", "config.json", "tokenizer.json",
-        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-        "vocab.json", "merges.txt", "model.safetensors", "model.safetensors.index.json"}
+METRICS, CURVE = "metrics.json", "curve.json"
+CHECKPOINT, FROZEN = "checkpoint.pt", ".frozen_outputs"  # there until the run has ended
 EPILOG = """recipes:
   fast   the lower two thirds of the layers are frozen and computed once; two epochs for the
-         upper third. For BERT; notebook 09 builds it step by step.
+         upper third. For BERT; notebook 10 builds it step by step.
   full   every layer learns, for three epochs; only the embeddings stay as they are.
          The loop of notebook 03.
+  auto   fast for BERT, full for any other model.
   Their learning rates are for the small models of the notebooks; a model as large as BERT-base
   gets three tenths of them.
 
@@ -59,6 +64,7 @@ class Recipe:
     once, 0 to 1; with 0 only the embeddings are frozen.
     """
 
+    name: str
     epochs: int
     batch_size: int
     learning_rate: float
@@ -71,8 +77,8 @@ class Recipe:
 
 LARGE = 768  # the hidden size from which a model gets smaller learning rates: BERT-base's
 RECIPES = {
-    "fast": Recipe(epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
-    "full": Recipe(epochs=3, batch_size=16, learning_rate=1e-4),
+    "fast": Recipe("fast", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
+    "full": Recipe("full", epochs=3, batch_size=16, learning_rate=1e-4),
 }
 
 
@@ -82,8 +88,10 @@ class Job:
 
     output: str
     data: str | None = None
+    text: str | None = None  # the columns' names; None: text and label
+    label: str | None = None
     model: str = "bert"
-    recipe: str = "fast"
+    recipe: str = "auto"
     epochs: int = 0  # 0 in these three: as the recipe says
     batch_size: int = 0
     learning_rate: float = 0.0
@@ -100,7 +108,8 @@ def finetune(job, *, progress=True):
     In several processes each calls this; the first one writes, all return the same.
 
     Raises LearnerError for data that cannot be trained on, a model that is not there or not of
-    a known kind, an output directory that holds something else, and a lack of memory or disk.
+    a known kind, an output folder that holds something else, a loss that is not finite, and a
+    lack of memory or disk.
     """
     import torch
     from accelerate import Accelerator
@@ -110,56 +119,56 @@ def finetune(job, *, progress=True):
                   data=None if job.data is None else str(job.data))
     output = check(job)
     state = PartialState(cpu=not torch.cuda.is_available())
-    data = reviews.load(job.data)
-    model, tokenizer, source = _load(job)
-    recipe = _recipe(job, model.config)
-    encoded = {split: batching.tokenize(rows, tokenizer, job.max_length)
-               for split, rows in data.items()}
-    precision = _agreed(lambda: _precision(job.precision, state.device), state)
-    accelerator = Accelerator(cpu=state.device.type == "cpu", mixed_precision=precision)
-    identity = asdict(replace(job, output="", every=0, overwrite=False)) | asdict(recipe) | {
-        "model": source, "precision": precision, "texts": _checksum(data),
-    }
-    if accelerator.is_main_process:
-        _tidy(job, output)
-    accelerator.wait_for_everyone()
-    keeper = parallel.Checkpoints(output / CHECKPOINT, identity, job.every)
-    keeper.check_everybody_has_it(accelerator)
+    with contextlib.redirect_stdout(sys.stdout if state.is_main_process else io.StringIO()):
+        data = texts.load(job.data, job.text, job.label) if job.data else reviews.load()
+        classes = data["train"].features["label"].names
+        pretrained = classifiers.find(job.model)
+        recipe = _recipe(job, pretrained.config)
+        model, tokenizer = classifiers.load(pretrained, classes, max_length=job.max_length,
+                                            seed=job.seed)
+    anew = job.overwrite and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+    keeper = parallel.Checkpoints(output / CHECKPOINT, job.every, anew)
+    precision = _precision(job, keeper.identity, state)
+    keeper.belong_to(asdict(recipe) | {
+        "max_length": job.max_length, "precision": precision, "seed": job.seed,
+        "model weights": frozen.checksum(model.base_model),
+        **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
+    })
+    accelerator = Accelerator(cpu=state.device.type == "cpu",
+                              mixed_precision={"fp32": "no"}.get(precision, precision))
+    keeper.start_together(accelerator)
     if keeper.steps and accelerator.is_main_process:
         print(f"Going on after step {keeper.steps}.")
+    encoded = {split: batching.tokenize(rows, tokenizer, job.max_length)
+               for split, rows in data.items()}
     try:
         with Measured() as cost:
-            fitted, loaders = _ready(model, encoded, tokenizer, recipe, accelerator, job.seed)
-            steps = recipe.epochs * len(loaders["train"])
-            with _bar(steps, keeper.steps, progress and accelerator.is_main_process) as bar:
-                curve = parallel.train(
-                    fitted, loaders["train"], accelerator, epochs=recipe.epochs,
-                    learning_rate=recipe.learning_rate, checkpoint=keeper, settings=identity,
-                    on_step=bar,
-                )
-        results = {split: parallel.evaluate(fitted, loaders[split], accelerator)
-                   for split in ("validation", "test")}
+            curve, results = _train(model, encoded, tokenizer, recipe, accelerator, keeper,
+                                    job.seed, progress)
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
         raise LearnerError(
             f"The memory was used up with a batch of {recipe.batch_size}. Try --batch-size "
-            f"{max(1, recipe.batch_size // 2)}, a --max-length below {job.max_length}"
-            + (", or --recipe full, which keeps no layer's outputs." if recipe.frozen else ".")
+            f"{max(1, recipe.batch_size // 2)} or a --max-length below {job.max_length}."
         ) from None
-    texts = {split: len(rows) for split, rows in data.items()}
-    seen = recipe.epochs * texts["train"] * (1 - keeper.steps / steps)
+    finally:
+        if accelerator.is_main_process:
+            shutil.rmtree(output / FROZEN, ignore_errors=True)
+    trained_on = len(data["train"]) * recipe.epochs * (1 - keeper.steps / len(curve.loss))
     metrics = {
-        "made_by": MADE_BY, "model": source, "recipe": job.recipe, **asdict(recipe),
-        "layers_frozen": recipe.layers_frozen(model.config),
-        "layers": model.config.num_hidden_layers,
-        "precision": accelerator.mixed_precision.replace("no", "fp32"), "seed": job.seed,
-        "max_length": job.max_length, "processes": accelerator.num_processes,
-        "threads": torch.get_num_threads(), "device": accelerator.device.type, "texts": texts,
+        "model": pretrained.name, "labels": classes, "recipe": recipe.name,
+        "epochs": recipe.epochs, "batch_size": recipe.batch_size,
+        "learning_rate": recipe.learning_rate, "layers": model.config.num_hidden_layers,
+        "layers_frozen": recipe.layers_frozen(model.config), "precision": precision,
+        "seed": job.seed, "max_length": job.max_length,
+        "processes": accelerator.num_processes, "threads": torch.get_num_threads(),
+        "device": accelerator.device.type,
+        "texts": {split: len(rows) for split, rows in data.items()},
         "steps": len(curve.loss), "resumed_after_step": keeper.steps,
         "final_loss": round(curve.final_loss(), 4),
         "seconds": round(keeper.seconds + cost.seconds, 2),
-        "texts_per_second": round(seen / cost.seconds, 1),
+        "texts_per_second": round(trained_on / cost.seconds, 1),
         "peak_memory_gb": round(cost.peak / 2**30, 2),
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
@@ -169,157 +178,107 @@ def finetune(job, *, progress=True):
         metrics[split] = {"accuracy": round(correct / n, 4), "interval_95":
                           [round(low, 4), round(high, 4)], "correct": correct, "texts": n}
     if accelerator.is_main_process:
-        _save(model, tokenizer, output, metrics, curve, job)
+        tokenizer.model_max_length = job.max_length
+        card = _card(metrics, pretrained, job)
+        _save(model, tokenizer, output, metrics, curve, card)
     accelerator.wait_for_everyone()
     return metrics
 
 
 def check(job):
-    """Return where the output goes, as a path.
+    """Return where the output goes, as a path; an interrupted replacement is undone first.
 
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
-    if job.recipe not in RECIPES:
-        raise LearnerError(f"{job.recipe!r} is no recipe, only: {', '.join(RECIPES)}.")
     output = Path(job.output).absolute()
     try:
-        if output == Path.cwd() or os.path.ismount(output):
-            raise LearnerError(f"{job.output!r}: choose a new directory as --output.")
-        if output.exists():
-            _check_contents(job, output)
-        place = next(folder for folder in output.parents if folder.exists())
+        if os.environ.get("RANK", "0") == "0":
+            paths.bring_back(output)
+        paths.check_replaceable(output, _own(output))
+        names = {path.name for path in output.iterdir()} if output.exists() else set()
+        if names - paths.CLUTTER - _own(output) and not (CHECKPOINT in names or job.overwrite):
+            raise LearnerError(
+                f"{output} already holds a fine-tuned model. It is kept: choose another --output, "
+                "or replace it with --overwrite."
+            )
+        for leftover in _own(output) - {CHECKPOINT}:
+            shutil.rmtree(output / leftover, ignore_errors=True)
+        # Without any folder, as with a drive that is not there, the next line says so.
+        place = next((folder for folder in output.parents if folder.exists()), output.parent)
         with tempfile.TemporaryDirectory(dir=place):
             pass
     except OSError as error:
-        raise LearnerError(
-            f"Nothing can be written to {job.output}: {error.strerror}. Choose another --output."
-        ) from None
+        raise LearnerError(f"Nothing can be written to {job.output}: {paths.reason(error)}. "
+                           "Choose another --output.") from None
     return output
 
 
-def _check_contents(job, output):
-    names = {p.name for p in output.iterdir()} if output.is_dir() else {"a file"}
-    names -= {name for name in names if name.startswith(f".{CHECKPOINT}-")}  # _tidy's
-    others = {name for name in names - OURS
-              if not (name.startswith("model-") and name.endswith(".safetensors"))}
-    made_by = None
-    if METRICS in names:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            made_by = json.loads((output / METRICS).read_text(encoding="utf-8"))["made_by"]
-    finished = made_by == MADE_BY
-    if others or (names and not finished and names != {CHECKPOINT}):
-        raise LearnerError(
-            f"{output} exists and holds something else. It is kept: choose another --output."
-        )
-    if finished and CHECKPOINT not in names and not job.overwrite:
-        raise LearnerError(
-            f"{output} already holds a fine-tuned model. It is kept: choose another --output, or "
-            "replace it with --overwrite."
-        )
-
-
-def _tidy(job, output):
-    """Remove what a killed process has left, and with --overwrite the checkpoint."""
-    if job.overwrite and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
-        (output / CHECKPOINT).unlink(missing_ok=True)
-    for leftover in output.glob(f".{CHECKPOINT}-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def _own(output):
+    """Return the names of what an unfinished run keeps in its output folder."""
+    return {CHECKPOINT, FROZEN, *(path.name for path in output.glob(f".{CHECKPOINT}-*"))}
 
 
 def _recipe(job, config):
-    """Return the recipe with what the model's size and the job change in it."""
-    recipe = RECIPES[job.recipe]
+    """Return the recipe for a model with this config, with what the job changes in it."""
+    is_bert = config.model_type == "bert"
+    name = job.recipe if job.recipe != "auto" else "fast" if is_bert else "full"
+    if name not in RECIPES:
+        raise LearnerError(f"There is no recipe {name!r}, only: auto, {', '.join(RECIPES)}.")
+    recipe = RECIPES[name]
+    if recipe.frozen and not is_bert:
+        raise LearnerError(f"The recipe {name} is for BERT, and {job.model} is of the kind "
+                           f"{config.model_type!r}. Leave --recipe out, or take --recipe full.")
     if config.hidden_size >= LARGE:
         recipe = replace(recipe, learning_rate=0.3 * recipe.learning_rate)
     changed = {k: getattr(job, k) for k in ("epochs", "batch_size", "learning_rate")}
     return replace(recipe, **{k: v for k, v in changed.items() if v})
 
 
-def _precision(wanted, device):
-    """Return what Accelerate calls a number format; "auto" is bf16 where it is faster."""
-    from helpers import speed
-
-    if wanted == "auto":
-        return "bf16" if speed.bf16_pays(device) else "no"
-    return {"fp32": "no"}.get(wanted, wanted)
-
-
-def _agreed(choose, state):
-    """Return what the first process chooses, in every process."""
+def _precision(job, earlier, state):
+    """Return "fp32" or "bf16": as asked for, else as the run began, else what is faster here."""
     from accelerate.utils import broadcast_object_list
 
-    chosen = [choose() if state.is_main_process else None]
+    from helpers import speed
+
+    if job.precision != "auto" or earlier is not None:
+        return job.precision if job.precision != "auto" else earlier["precision"]
+    faster = [state.is_main_process and speed.bf16_pays(state.device)]
     if state.num_processes > 1:
-        broadcast_object_list(chosen)
-    return chosen[0]
+        broadcast_object_list(faster)  # what the first process has measured
+    return "bf16" if faster[0] else "fp32"
 
 
-def _checksum(data):
-    """Return a checksum of the texts and their labels."""
-    digest = hashlib.sha256()
-    for split, rows in data.items():
-        digest.update(repr((split, rows["text"][:], rows["label"][:])).encode())
-    return digest.hexdigest()[:16]
+def _train(model, encoded, tokenizer, recipe, accelerator, keeper, seed, progress):
+    """Return the loss curve, and (correct, texts) of validation and test."""
+    from tqdm.auto import tqdm
 
+    progress = progress and accelerator.is_main_process
+    fitted, loaders = _prepare(model, encoded, tokenizer, recipe, accelerator,
+                               keeper.file.with_name(FROZEN), seed, progress)
+    with tqdm(total=recipe.epochs * len(loaders["train"]), initial=keeper.steps, unit="step",
+              disable=not progress) as bar:
 
-def _load(job):
-    """Return model, tokenizer and the model's full name, ready to be trained."""
-    import torch
-    from transformers import (
-        AutoConfig,
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        set_seed,
-    )
-    from transformers.utils import logging
+        def show(curve):
+            bar.set_postfix(loss=f"{curve.loss[-1]:.3f}", refresh=False)
+            bar.update()
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    path, source = job.model, job.model
-    if job.model in checkpoints.NAMES:
-        found = checkpoints.find(job.model)
-        path, source = found.path, f"{found.model_id} at {found.revision}"
-    set_seed(job.seed)  # the new head's
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        tokenizer.padding_side = "right"
-        config = AutoConfig.from_pretrained(
-            path, num_labels=len(reviews.LABELS), pad_token_id=tokenizer.pad_token_id,
-            id2label=dict(enumerate(reviews.LABELS)),
-            label2id={name: i for i, name in enumerate(reviews.LABELS)},
+        curve = parallel.train(
+            fitted, loaders["train"], accelerator, epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate, checkpoint=keeper, settings=keeper.identity,
+            on_step=show,
         )
-        for name in DROPOUTS:
-            if hasattr(config, name):
-                setattr(config, name, 0.0)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, dtype=torch.float32
-        )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise LearnerError(
-            f"The model {job.model!r} cannot be loaded: {reason} --model is "
-            f"{' or '.join(checkpoints.NAMES)}, a folder, or a name on the Hub."
-        ) from error
-    most = getattr(config, "max_position_embeddings", math.inf)
-    if config.model_type == "roberta":  # whose positions start after that of padding
-        most -= config.pad_token_id + 1
-    if job.max_length > most:
-        raise LearnerError(f"--max-length {job.max_length}: {source} reads {most} tokens at most.")
-    if RECIPES[job.recipe].frozen and config.model_type != "bert":
-        raise LearnerError(
-            f"The recipe {job.recipe!r} is for BERT, and {source} is none. Take --recipe full."
-        )
-    return model, tokenizer, source
+    return curve, {split: parallel.evaluate(fitted, loaders[split], accelerator)
+                   for split in ("validation", "test")}
 
 
-def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
-    """Freeze what the recipe freezes; return what is trained, and a loader for each split."""
-    body = model.base_model
+def _prepare(model, encoded, tokenizer, recipe, accelerator, folder, seed, progress):
+    """Freeze what the recipe freezes; return what is trained, and a loader for each split.
+
+    What the frozen layers compute is kept in files in `folder`.
+    """
     for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
-        if hasattr(body, name):
-            getattr(body, name).requires_grad_(False)
+        if hasattr(model.base_model, name):
+            getattr(model.base_model, name).requires_grad_(False)
     layers = recipe.layers_frozen(model.config)
     if not layers:
         return model, {
@@ -330,26 +289,17 @@ def _ready(model, encoded, tokenizer, recipe, accelerator, seed):
         }
     frozen.freeze(model, layers)
     model.to(accelerator.device)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = sum(frozen.size(model, rows) for rows in encoded.values())
+    frozen.check_space(folder, size, progress)
     with accelerator.autocast():
-        made = {split: frozen.outputs(model, rows, tokenizer, layers)
+        made = {split: frozen.outputs(model, rows, tokenizer, layers, file=folder / split,
+                                      processes=accelerator, progress=progress)
                 for split, rows in encoded.items()}
     return frozen.UpperLayers(model, layers), {
         split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
         for split, rows in made.items()
     }
-
-
-@contextlib.contextmanager
-def _bar(steps, done, shown):
-    """Yield what is called after each step: it moves a progress bar, and shows the loss."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=steps, initial=done, unit="step", disable=not shown) as bar:
-        def step(curve):
-            bar.set_postfix(loss=f"{curve.loss[-1]:.3f}", refresh=False)
-            bar.update()
-
-        yield step
 
 
 def _out_of_memory(error):
@@ -358,50 +308,42 @@ def _out_of_memory(error):
             or "can't allocate memory" in str(error))
 
 
-def _save(model, tokenizer, output, metrics, curve, job):
+def _save(model, tokenizer, output, metrics, curve, card):
     """Save everything, whole or not at all; the checkpoint goes with the older folder."""
-    with paths.replacing_folder(output) as fresh:
+    with paths.replacing_folder(output, _own(output)) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
         curve.save(fresh / CURVE)
-        (fresh / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-        (fresh / "README.md").write_text(card(metrics, job.data), encoding="utf-8")
+        (fresh / METRICS).write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n",
+                                     encoding="utf-8")
+        card.save(fresh / "README.md")
 
 
-def card(metrics, data=None):
-    """Return the model card, in Markdown, from what `metrics.json` holds."""
-    m, test = metrics, metrics["test"]
-    low, high = test["interval_95"]
-    source = f"`{Path(data).name}`" if data else "the reviews of the project"
-    frozen_part = (
-        f"The embeddings and the lower {m['layers_frozen']} of {m['layers']} layers kept their "
-        "weights." if m["layers_frozen"] else "The embeddings kept their weights."
+def _card(metrics, pretrained, job):
+    """Return the model card, from what `metrics.json` holds and the template card.md."""
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    name, data = (Path(path).name.encode("utf-8", "replace").decode()  # a card is valid UTF-8
+                  for path in (job.output, job.data or "the project's reviews"))
+    accuracy = EvalResult(
+        task_type="text-classification", dataset_type=data, dataset_name=data,
+        dataset_split="test", metric_type="accuracy", metric_value=metrics["test"]["accuracy"],
     )
-    return f"""# A fine-tuned classifier of short texts
-
-Made from {m['model']} by `python -m helpers.finetune`. It tells {reviews.LABELS[0]} (0) from \
-{reviews.LABELS[1]} (1) texts.
-
-## How well
-
-{test['accuracy']:.3f} of {test['texts']} test texts right (95 % interval {low:.2f} to \
-{high:.2f}); {m['validation']['accuracy']:.3f} of {m['validation']['texts']} validation texts.
-
-## Data
-
-{m['texts']['train']} texts of {source} to learn from, cut at {m['max_length']} tokens. What is \
-not like them it has never seen, and its answers there may be worth nothing.
-
-## Training
-
-Recipe `{m['recipe']}`: {m['epochs']} epochs, {m['steps']} steps of {m['batch_size']} texts, \
-learning rate {m['learning_rate']:g}, {m['precision']}, seed {m['seed']}. {frozen_part} \
-{m['seconds']:.0f} s on {m['processes']} process(es) of {m['threads']} thread(s), {m['device']}.
-""".replace("\\\n", "")
+    about = ModelCardData(
+        base_model=pretrained.hub_id, license=pretrained.licence,
+        language=None if job.data else "en", library_name="transformers",
+        pipeline_tag="text-classification", tags=["text-classification"], model_name=name,
+        eval_results=[accuracy],
+    )
+    return ModelCard.from_template(about, Path(__file__).with_name("card.md"), data=data,
+                                   **metrics)
 
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console may lack the letters of a path or a text
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     processes, threads, port, restarts = (
@@ -409,6 +351,8 @@ def main(arguments=None):
     )
     if processes is None and (port is not None or restarts):
         parser.error("--port and --restarts go with --processes")
+    if (options["text"] or options["label"]) and not options["data"]:
+        parser.error("--text and --label go with --data")
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -452,9 +396,12 @@ def _parser():
     add("--output", required=True, metavar="DIR", help="where the model goes; a new directory")
     add("--data", metavar="FILE", help="CSV with the columns text and label (default: the "
         "project's reviews)")
+    add("--text", metavar="COLUMN", help="the column of the texts, if it is called otherwise")
+    add("--label", metavar="COLUMN", help="the column of the labels, likewise")
     add("--model", default="bert", metavar="NAME", help="bert, gpt2, a folder, or a model's name "
         "on the Hub (default: %(default)s)")
-    add("--recipe", choices=RECIPES, default="fast", help="see below (default: %(default)s)")
+    add("--recipe", choices=("auto", *RECIPES), default="auto",
+        help="see below (default: %(default)s)")
     add("--epochs", type=whole, default=0, metavar="N", help="times that each text is read")
     add("--batch-size", type=whole, default=0, metavar="N", help="texts a step, all processes "
         "together (default: 16)")
@@ -463,7 +410,7 @@ def _parser():
     add("--max-length", type=length, default=batching.MAX_TOKENS, metavar="N",
         help="tokens after which a text is cut (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto",
-        help="bf16 is faster where the processor or GPU knows it; auto measures that")
+        help="bf16 is faster where the processor or GPU supports it; auto measures that")
     add("--seed", type=natural, default=0, help="of the new head and the order of the texts")
     add("--every", type=whole, default=50, metavar="N", help="steps from one checkpoint to the "
         "next (default: %(default)s)")
@@ -485,8 +432,8 @@ def _at_least(kind, lowest):
             value = None
         if value is None or not lowest <= value < math.inf:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is no number above 0" if kind is float
-                else f"{text!r} is no whole number from {lowest} up"
+                f"{text!r} is not a number above 0" if kind is float
+                else f"{text!r} is not a whole number of at least {lowest}"
             )
         return value
 

@@ -1,18 +1,27 @@
 """A BERT whose lower layers are frozen: their outputs computed once, the rest trained on them.
 
 Frozen layers give the same output for the same text, every epoch. So they run once, without
-gradients, and training starts from what they gave (notebook 09).
+gradients, and training starts from what they gave (notebook 10).
 """
 
 import hashlib
+import itertools
+import json
+import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
 
 from helpers import batching, paths
 from helpers.errors import LearnerError
+
+ALONE = SimpleNamespace(process_index=0, num_processes=1, is_main_process=True,
+                        wait_for_everyone=lambda: None)  # an Accelerator of one process
 
 
 def freeze(model, layers):
@@ -116,23 +125,50 @@ class FrozenOutputs(Dataset):
         return self.hidden[end - self.lengths[row] : end], self.labels[row]
 
 
-@torch.no_grad()
-def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64):
+def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64, processes=ALONE,
+            progress=False):
     """Return the `FrozenOutputs` of the embeddings and the lowest `layers` layers of a BERT.
 
-    With `file` they are kept there (safetensors) and read again if they were made from the same
-    weights, the same tokens and in the same number format; otherwise they are made anew.
+    With `file` they are kept there (safetensors), mapped into memory rather than held in it, and
+    read again if they were made from the same weights, the same tokens and in the same number
+    format; otherwise they are made anew. Several processes give their Accelerator as `processes`,
+    and each computes its share.
+
+    Raises LearnerError if the file cannot be written.
     """
     sizes, labels = batching.lengths(encoded), encoded["labels"][:]
+    shape = sum(sizes), model.config.hidden_size
+    computed = _compute(model, encoded, tokenizer, layers, batch_size, processes, progress)
     if file is None:
-        hidden = _compute(model, encoded, tokenizer, layers, sizes, batch_size)
+        hidden = torch.empty(shape, dtype=model.dtype, device=model.device)
+        for start, states in computed:
+            hidden[start : start + len(states)] = states
         return FrozenOutputs(hidden, sizes, labels)
     made_from = _fingerprint(model, encoded, layers)
     hidden = _read(file, made_from)
     if hidden is None:
-        hidden = _compute(model, encoded, tokenizer, layers, sizes, batch_size)
-        _write(file, hidden, made_from)
+        _write(Path(file), shape, model.dtype, made_from, computed, processes)
+        hidden = _read(file, made_from)
     return FrozenOutputs(hidden, sizes, labels)
+
+
+def size(model, encoded):
+    """Return how many bytes the outputs of a data set take: tokens · hidden size · 4."""
+    return sum(batching.lengths(encoded)) * model.config.hidden_size * model.dtype.itemsize
+
+
+def check_space(folder, size, progress=False):
+    """Say how much disk outputs of `size` bytes take, if it is much.
+
+    Raises LearnerError if there is not enough.
+    """
+    free = shutil.disk_usage(folder).free
+    needed = f"The outputs of the frozen layers take {size / 1e9:.1f} GB of disk"
+    if size > free:
+        raise LearnerError(f"{needed}, and {folder} has {free / 1e9:.1f} GB left. Choose a place "
+                           "with more, or train all layers (--recipe full).")
+    if progress and size > 1e9:
+        print(f"{needed} until the training ends.")
 
 
 def loader(frozen_outputs, batch_size=16, *, train=False, seed=0):
@@ -160,31 +196,50 @@ def _collate(rows):
     })
 
 
-def _compute(model, encoded, tokenizer, layers, sizes, batch_size):
-    """Run the frozen layers over the texts, sorted by length, and put the results in order."""
+def _compute(model, encoded, tokenizer, layers, batch_size, processes, progress):
+    """Yield (place of the first token, hidden states) of each text in this process's batches.
+
+    The batches, of texts sorted by length, are the same for any number of processes.
+    """
     model.eval()
+    sizes = batching.lengths(encoded)
+    starts = [0, *itertools.accumulate(sizes)]
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
-    hidden = [None] * len(sizes)
-    batches = batching.loader(encoded.select(order), tokenizer, batch_size)
-    rows = iter(order)
-    for batch in batches:
-        states = lower(model, layers, batch.to(model.device))
-        for state, size in zip(states, batch["attention_mask"].sum(-1).tolist(), strict=True):
-            hidden[next(rows)] = state[:size]
-    return torch.cat(hidden)
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    mine = batches[processes.process_index :: processes.num_processes]
+    rows = list(itertools.chain.from_iterable(mine))
+    if not rows:  # fewer batches than processes
+        return
+    batches = batching.loader(encoded.select(rows), tokenizer, batch_size)
+    rows = iter(rows)
+    for batch in tqdm(batches, "frozen layers", unit="batch", leave=False,
+                      disable=not (progress and processes.is_main_process)):
+        for states in lower(model, layers, batch.to(model.device)):
+            row = next(rows)
+            yield starts[row], states[: sizes[row]]
+
+
+def checksum(*modules):
+    """Return the SHA-256 of the weights of some modules and of their names, as hexadecimals."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, weights in module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(_bytes(weights))
+    return digest.hexdigest()
+
+
+def _bytes(tensor):
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
 def _fingerprint(model, encoded, layers):
     """Return a checksum of all that the outputs follow from: weights, tokens, number format."""
-    digest = hashlib.sha256()
-    for part in (model.bert.embeddings, *_encoder(model).layer[:layers]):
-        for name, weights in part.state_dict().items():
-            digest.update(name.encode())
-            digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    weights = checksum(model.bert.embeddings, *_encoder(model).layer[:layers])
+    digest = hashlib.sha256(f"{weights} {_number_format(model)}".encode())
     for column in batching.MODEL_INPUTS:
         if column in encoded.column_names:
             digest.update(repr(encoded[column][:]).encode())
-    digest.update(f"{layers} {_number_format(model)}".encode())
     return digest.hexdigest()
 
 
@@ -206,11 +261,32 @@ def _read(file, made_from):
     return None
 
 
-def _write(file, hidden, made_from):
-    from safetensors.torch import save_file
-
-    with paths.replacing(Path(file)) as fresh:
-        save_file({"hidden": hidden.cpu().contiguous()}, fresh, metadata={"made_from": made_from})
+def _write(file, shape, dtype, made_from, computed, processes):
+    """Write a safetensors file of hidden states, each process its own; whole or not at all."""
+    name = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}[dtype]
+    row = shape[1] * dtype.itemsize
+    tensor = {"dtype": name, "shape": shape, "data_offsets": [0, shape[0] * row]}
+    header = json.dumps({"__metadata__": {"made_from": made_from}, "hidden": tensor}).encode()
+    header += b" " * (-len(header) % 8)
+    part = file.with_name(f".{file.name}.part")
+    try:
+        if processes.is_main_process:
+            part.write_bytes(len(header).to_bytes(8, "little") + header)
+        processes.wait_for_everyone()
+        with part.open("r+b") as opened:
+            for start, states in computed:
+                opened.seek(8 + len(header) + start * row)
+                opened.write(_bytes(states.to(dtype)))
+        processes.wait_for_everyone()
+        if processes.is_main_process:
+            os.replace(part, file)
+        processes.wait_for_everyone()
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LearnerError(
+            f"The outputs of the frozen layers could not be written to {file}: "
+            f"{paths.reason(error)}. Free some space, or choose another folder."
+        ) from error
 
 
 def _encoder(model):
@@ -218,8 +294,8 @@ def _encoder(model):
     encoder = getattr(getattr(model, "bert", None), "encoder", None)
     if encoder is None or not hasattr(model, "classifier"):
         raise LearnerError(
-            f"{type(model).__name__} is no BERT classifier. Frozen layers are computed once for "
-            "BertForSequenceClassification only; train another model without."
+            f"{type(model).__name__} is not a BERT classifier. Only the frozen layers of a "
+            "BertForSequenceClassification can be computed once; train other models whole."
         )
     if model.config._attn_implementation != "sdpa":  # another one reads the masks differently
         raise LearnerError(

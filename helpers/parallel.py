@@ -2,21 +2,25 @@
 
 The processes are PyTorch's (`torchrun`, `accelerate launch` or `notebook_launcher` start them) and
 Accelerate averages their gradients. Here stand the batches, the loop and its checkpoints: the loop
-of notebook 03 once more, for any number of processes (notebook 10).
+of notebook 03 once more, for any number of processes (notebook 11).
 """
 
+import json
+import math
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
-from helpers import paths
+from helpers import paths, runs
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -45,9 +49,9 @@ class Share(Sampler):
 
 
 def check_count(count, what, option):
-    """Return a number of processes or threads that this machine's cores can carry.
+    """Return a number of processes or threads if this machine has a core for each.
 
-    Raises LearnerError for 0, for what is no number, and for more than there are cores.
+    Raises LearnerError for any other.
     """
     cores = available_cores()
     if not isinstance(count, int) or not 1 <= count <= cores:
@@ -58,9 +62,9 @@ def check_count(count, what, option):
 
 
 def check_processes(count, option="--processes"):
-    """Return a number of processes that this machine can carry: a core each, and a GPU if any.
+    """Return a number of processes if each has a core and, where there are GPUs, one of these.
 
-    Raises LearnerError for another one.
+    Raises LearnerError for any other.
     """
     check_count(count, "processes", option)
     if 0 < (gpus := torch.cuda.device_count()) < count:
@@ -78,8 +82,6 @@ def available_cores():
 
 def split_loader(loader, process, processes):
     """Return a `DataLoader` like this one, with the share of each batch of one process."""
-    from torch.utils.data import DataLoader
-
     return DataLoader(
         loader.dataset, collate_fn=loader.collate_fn, generator=loader.generator,
         batch_sampler=Share(loader.batch_sampler, process, processes),
@@ -97,6 +99,8 @@ def train(
     as much as it has rows.
     With a `Checkpoints` the run goes on from its newest one and writes one every so often.
     `on_step(curve)` is called after every step.
+
+    Raises LearnerError as soon as the loss or the gradient is not finite.
     """
     from transformers import get_linear_schedule_with_warmup
 
@@ -104,7 +108,7 @@ def train(
     sampler = loader.batch_sampler
     mine = split_loader(loader, accelerator.process_index, processes)
     wrapped = accelerator.prepare(model)
-    trained = [p for p in model.parameters() if p.requires_grad]
+    trained = list(_trained(model).values())
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
     steps = epochs * len(loader)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
@@ -126,7 +130,15 @@ def train(
             sums = torch.stack([output.loss.detach() * rows, right, torch.tensor(rows).to(right)])
             loss, right, everybody = accelerator.reduce(sums, "sum").tolist()
             accelerator.backward(output.loss * rows * processes / everybody)
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            if not (math.isfinite(loss) and torch.isfinite(norm)):
+                stale = checkpoint is not None and checkpoint.file.exists()
+                raise LearnerError(
+                    f"Step {number + 1} of {steps}: the loss or its gradient is not finite, so "
+                    "nothing is saved. Choose a lower --learning-rate than "
+                    f"{learning_rate:g}" + (", and --overwrite: the checkpoint would lead to the "
+                                            "same end." if stale else ".")
+                )
             optimizer.step()
             curve.record(loss / everybody, scheduler.get_last_lr()[0], right / everybody)
             scheduler.step()
@@ -138,57 +150,83 @@ def train(
     return curve
 
 
+def _trained(model):
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
 class Checkpoints:
     """A file from which an interrupted run goes on, with any number of processes.
 
-    `identity` says what run it is, a dictionary of plain values; one written by another run is
-    refused. A checkpoint is written every `every` steps, whole or not at all.
+    A checkpoint is written every `every` steps, whole or not at all. `steps` and `seconds` say how
+    far the run is in the newest one, `identity` which run it is: 0, 0 and None without one, and
+    for a run that starts `anew`.
 
-    Raises LearnerError for a checkpoint of another run, and for a file that is none or cannot be
-    read.
+    Raises LearnerError for a file that is not a checkpoint or cannot be read.
     """
 
-    def __init__(self, file, identity, every=50):
-        self.file, self.identity, self.every = Path(file), identity, every
-        self.stored = self._read()
-        if self.stored is None:
-            return
-        there = self.stored["identity"]
-        for k, v in self.identity.items():
-            if there.get(k) != v:
-                raise LearnerError(
-                    f"{self.file.parent} holds an unfinished run with another {k}: {there.get(k)} "
-                    f"there, {v} here. Set it back, or start anew with --overwrite or another "
-                    "--output."
-                )
+    def __init__(self, file, every=50, anew=False):
+        self.file, self.every, self.anew = Path(file), every, anew
+        self.identity, self.seconds, self.steps = None, 0.0, 0
+        self._stored = self._read()
+        if anew:
+            self._stored = None
+        if self._stored is not None:
+            self.identity, self.seconds = self._stored["identity"], self._stored["seconds"]
+            self.steps = len(self._stored["curve"]["loss"])
 
-    @property
-    def steps(self):
-        """How many steps the checkpoint holds, 0 without one."""
-        return 0 if self.stored is None else len(self.stored["curve"]["loss"])
+    def belong_to(self, identity):
+        """Say which run this is, a dictionary of plain values.
 
-    @property
-    def seconds(self):
-        """How long the run took until then."""
-        return 0.0 if self.stored is None else self.stored["seconds"]
+        Raises LearnerError if the checkpoint is another run's.
+        """
+        different = runs.differing(self.identity, identity) if self.steps else {}
+        if different:
+            raise LearnerError(
+                f"{self.file.parent} holds an unfinished run that differs: "
+                f"{runs.sentence(different)}. Set it back, or start anew with --overwrite or "
+                "another --output."
+            )
+        self.identity = identity
 
-    def check_everybody_has_it(self, accelerator):
-        """Raise LearnerError if the processes would go on from different steps."""
+    def start_together(self, accelerator):
+        """Delete the checkpoint if the run starts anew.
+
+        Raises LearnerError if the processes would go on from different steps.
+        """
         steps = accelerator.gather(torch.tensor([self.steps], device=accelerator.device)).tolist()
         if len(set(steps)) > 1:
             raise LearnerError(
                 f"The processes found checkpoints after different steps ({steps}). The output "
                 "directory has to be one that all machines share."
             )
+        if self.anew and accelerator.is_main_process:
+            self.file.unlink(missing_ok=True)
 
     def restore(self, model, optimizer, scheduler, curve):
-        """Set everything back to the checkpoint, if there is one."""
-        if self.stored is None:
+        """Set everything back to the checkpoint, if there is one, and let go of its memory.
+
+        Raises LearnerError if the checkpoint holds other trained parameters than the model.
+        """
+        stored, self._stored = self._stored, None
+        if stored is None:
             return
-        model.load_state_dict(self.stored["model"], strict=False)
-        optimizer.load_state_dict(self.stored["optimizer"])
-        scheduler.load_state_dict(self.stored["scheduler"])
-        for name, values in self.stored["curve"].items():
+        moments, names = stored["optimizer"]["state"], ("exp_avg", "exp_avg_sq")  # AdamW's
+        there = [(name, [p.shape, *(moments[i][k].shape for k in names if i in moments)])
+                 for i, (name, p) in enumerate(stored["model"].items())]
+        here = [(name, [p.shape] * 3) for name, p in _trained(model).items()]
+        for found, needed in zip_longest(there, here):
+            if found != needed:
+                raise LearnerError(
+                    f"{self.file} does not fit this model, in {(needed or found)[0]}: its name, "
+                    "shape or optimizer state is another. Start anew with --overwrite."
+                )
+        if stored["scheduler"]["last_epoch"] != self.steps:
+            raise LearnerError(f"{self.file}: the learning rate and the loss curve are not at the "
+                               "same step. Start anew with --overwrite.")
+        model.load_state_dict(stored["model"], strict=False)  # frozen weights are not in it
+        optimizer.load_state_dict(stored["optimizer"])
+        scheduler.load_state_dict(stored["scheduler"])
+        for name, values in stored["curve"].items():
             setattr(curve, name, list(values))
 
     def after(self, model, optimizer, scheduler, curve, steps, seconds=0.0):
@@ -196,11 +234,10 @@ class Checkpoints:
         done = len(curve.loss)
         if done % self.every or done == steps:
             return
-        trained = {name for name, p in model.named_parameters() if p.requires_grad}
         state = {
             "identity": self.identity,
             "seconds": self.seconds + seconds,
-            "model": {k: v for k, v in model.state_dict().items() if k in trained},
+            "model": {name: p.detach() for name, p in _trained(model).items()},
             "optimizer": optimizer.state_dict(),
             "scheduler": scheduler.state_dict(),
             "curve": {"loss": curve.loss, "learning_rate": curve.learning_rate,
@@ -216,16 +253,20 @@ class Checkpoints:
             return None
         except Exception:  # an unpickler trips over foreign bytes in many ways
             stored = None
-        if not isinstance(stored, dict) or not {"identity", "seconds", "curve"} <= set(stored):
+        parts = {"identity", "seconds", "model", "optimizer", "scheduler", "curve"}
+        if not isinstance(stored, dict) or set(stored) != parts:
             raise LearnerError(
                 f"{self.file} cannot be read as a checkpoint: it is broken, or another program's. "
-                "Choose another --output, or start anew with --overwrite."
+                "Choose another --output, or delete it yourself."
             )
         return stored
 
 
 def evaluate(model, loader, accelerator):
-    """Return (correct, texts) of a model over a loader, each process counting its share."""
+    """Return (correct, texts) of a model over a loader, each process counting its share.
+
+    Raises LearnerError if the logits are not finite.
+    """
     model.eval()
     counts = torch.zeros(2, device=accelerator.device)
     with torch.inference_mode():
@@ -234,7 +275,11 @@ def evaluate(model, loader, accelerator):
                 continue
             batch = batch.to(accelerator.device)
             with accelerator.autocast():
-                right = model(**batch).logits.argmax(-1) == batch["labels"]
+                logits = model(**batch).logits
+            if not logits.isfinite().all():
+                raise LearnerError("The trained model answers with numbers that are not finite, "
+                                   "so nothing is saved. Choose a lower --learning-rate.")
+            right = logits.argmax(-1) == batch["labels"]
             counts += torch.tensor([right.sum(), len(right)]).to(counts)
     return tuple(int(count) for count in accelerator.reduce(counts, "sum"))
 
@@ -260,11 +305,12 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
         threads = max(1, available_cores() // processes)
     check_count(threads * processes if isinstance(threads, int) and threads > 0 else threads,
                 "threads in all processes", "--threads times --processes")
-    check_port(port)
+    if port is not None:
+        check_port(port)
     handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name))
                 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
-    command = (sys.executable, "-u", "-m", module, *arguments)
-    before, os.environ[OWN_STORE] = os.environ.get(OWN_STORE), "1"
+    environment = dict(os.environ)
+    os.environ |= {"OMP_NUM_THREADS": str(threads), OWN_STORE: "1"}  # the processes inherit it
     with tempfile.TemporaryDirectory() as logs:
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=restarts,
@@ -272,18 +318,15 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
             monitor_interval=0.1, logs_specs=DefaultLogsSpecs(log_dir=logs),
         )
         try:
-            # `env` takes numbers of threads to the processes and leaves our own as they are.
-            elastic_launch(config, "env")(f"OMP_NUM_THREADS={threads}", *command)
+            elastic_launch(config, sys.executable)("-u", "-m", module, *arguments)
         except ChildFailedError as failed:
             rank, failure = min(failed.failures.items(), key=lambda item: _consequence(item[1]))
             raise LearnerError(_about(rank, failure, processes)) from None
         except SignalException:
             raise KeyboardInterrupt from None
         finally:
-            if before is None:
-                del os.environ[OWN_STORE]
-            else:
-                os.environ[OWN_STORE] = before
+            os.environ.clear()
+            os.environ |= environment
             if threading.current_thread() is threading.main_thread():
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
@@ -291,8 +334,6 @@ def launch(module, arguments, processes, *, threads=None, port=None, restarts=0)
 
 def leave_message(error):
     """Leave the words of an error for `launch`, if it has started this process; say if it has."""
-    import json
-
     file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID or not file:
         return False
@@ -303,27 +344,17 @@ def leave_message(error):
 
 
 def check_port(port):
-    """Raise LearnerError if a port cannot be opened here; None means any that is free."""
-    import socket
-
-    if port is None:
-        return
-    reason = None if 1 <= port <= 65535 else "ports go from 1 to 65535"
+    """Raise LearnerError if a port cannot be opened here."""
     with socket.socket() as probe:
         try:
-            probe.bind(("localhost", port if reason is None else 0))
-        except OSError as error:
-            reason = error.strerror
-    if reason:
-        raise LearnerError(
-            f"Port {port} cannot be used: {reason}. Leave --port out to take any free one."
-        )
+            probe.bind(("localhost", port or -1))  # 0 would be any port
+        except (OSError, OverflowError) as error:
+            raise LearnerError(f"Port {port} cannot be used: {paths.reason(error)}. Leave --port "
+                               "out to take any free one.") from None
 
 
 def free_port():
     """Return the number of a port that nobody uses."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

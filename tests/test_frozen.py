@@ -1,10 +1,16 @@
 """Frozen layers computed once: the same training; what was kept of another model is not used."""
 
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from helpers import batching, checkpoints, frozen, reviews, training
+from helpers import batching, checkpoints, frozen, training
 from helpers.errors import LearnerError
 
 
@@ -77,8 +83,8 @@ def test_frozen_weights_stay_and_the_others_learn(model, tokenizer, encoded):
 
 def computed(monkeypatch):
     """Return a list that grows whenever outputs are computed, not read."""
-    calls, compute = [], frozen._compute
-    monkeypatch.setattr(frozen, "_compute", lambda *a: calls.append(1) or compute(*a))
+    calls, lower = [], frozen.lower
+    monkeypatch.setattr(frozen, "lower", lambda *a: calls.append(1) or lower(*a))
     return calls
 
 
@@ -94,7 +100,7 @@ def test_kept_outputs_are_read_again(model, tokenizer, encoded, tmp_path, monkey
 
 @pytest.mark.parametrize("change", ["weights", "length", "layers", "texts", "broken", "foreign"])
 def test_kept_outputs_of_anything_else_are_made_anew(
-    change, model, tokenizer, encoded, tmp_path, monkeypatch
+    change, data, model, tokenizer, encoded, tmp_path, monkeypatch
 ):
     calls, file, layers, rows = computed(monkeypatch), tmp_path / "kept.safetensors", 2, encoded
     frozen.outputs(model, encoded, tokenizer, 2, file=file)
@@ -102,7 +108,7 @@ def test_kept_outputs_of_anything_else_are_made_anew(
         with torch.no_grad():
             model.bert.encoder.layer[1].output.dense.bias += 0.01
     elif change == "length":
-        rows = batching.tokenize(reviews.load()["train"].select(range(40)), tokenizer, 8)
+        rows = batching.tokenize(data["train"].select(range(40)), tokenizer, 8)
     elif change == "layers":
         layers = 1
     elif change == "texts":
@@ -137,10 +143,51 @@ def test_another_number_format_is_another_result(model, tokenizer, encoded, tmp_
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_several_processes_compute_their_share_of_one_file_that_all_have_mapped(
+    processes, model, tokenizer, encoded, tmp_path, monkeypatch
+):
+    rows, file = encoded.select(range(20)), tmp_path / "kept.safetensors"
+    held = frozen.outputs(model, rows, tokenizer, 2, batch_size=8)
+    calls, barrier = computed(monkeypatch), threading.Barrier(processes)
+
+    def outputs(process):
+        accelerator = SimpleNamespace(
+            process_index=process, num_processes=processes, is_main_process=process == 0,
+            wait_for_everyone=barrier.wait,
+        )
+        return frozen.outputs(model, rows, tokenizer, 2, file=file, batch_size=8,
+                              processes=accelerator)
+
+    with ThreadPoolExecutor(processes) as pool:
+        found = list(pool.map(outputs, range(processes)))
+    assert len(calls) == 3  # 20 texts, 8 in a batch
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    for each in found:
+        assert torch.equal(each.hidden, held.hidden)
+        assert torch.equal(each[7][0], held[7][0])
+    if sys.platform == "linux":
+        assert str(file) in {area.path for area in psutil.Process().memory_maps()}
+
+
+def test_how_much_disk_is_taken_is_said_before(model, encoded, tmp_path, monkeypatch, capsys):
+    assert frozen.size(model, encoded) == sum(batching.lengths(encoded)) * 384 * 4
+    monkeypatch.setattr(frozen.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5e9))
+    frozen.check_space(tmp_path, 3e9, progress=True)
+    assert "take 3.0 GB of disk" in capsys.readouterr().out
+    with pytest.raises(LearnerError, match=r"take 9.0 GB of disk, and .* has 5.0 GB left"):
+        frozen.check_space(tmp_path, 9e9)
+
+
+def test_a_place_that_cannot_be_written_is_said(model, tokenizer, encoded, tmp_path):
+    with pytest.raises(LearnerError, match=r"could not be written to .*Free some space"):
+        frozen.outputs(model, encoded, tokenizer, 1, file=tmp_path / "gone" / "kept")
+
+
 def test_a_model_that_is_no_bert_is_refused():
     found = checkpoints.find("gpt2")
     model = AutoModelForSequenceClassification.from_pretrained(found.path, num_labels=2)
-    with pytest.raises(LearnerError, match="GPT2ForSequenceClassification is no BERT"):
+    with pytest.raises(LearnerError, match="GPT2ForSequenceClassification is not a BERT"):
         frozen.freeze(model, 1)
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 
 import nbformat
 import psutil
@@ -16,8 +17,8 @@ from accelerate import Accelerator
 
 from conftest import csv_of
 from helpers import batching, curves, parallel, paths, training
-from tools import run
 from helpers.errors import LearnerError
+from tools import run
 
 CORES = parallel.available_cores()
 several = pytest.mark.skipif(
@@ -269,18 +270,85 @@ def test_a_number_that_is_no_port_is_said(port):
 
 # Checkpoints
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path):
-    model = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.AdamW(model.parameters())
-    scheduler = torch.optim.lr_scheduler.LinearLR(optimizer)
-    curve = curves.LossCurve()
+class Small(torch.nn.Module):
+    """Three trained layers, and one that is frozen."""
+
+    def __init__(self, first="a", width=3):
+        super().__init__()
+        for name, size in {first: (2, width), "b": (width, 2), "frozen": (2, 2)}.items():
+            self.add_module(name, torch.nn.Linear(*size))
+        self.frozen.requires_grad_(False)
+
+    def parts(self):
+        """Return what a checkpoint is made of, after a step."""
+        optimizer = torch.optim.AdamW(p for p in self.parameters() if p.requires_grad)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+        for p in self.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+        scheduler.step()
+        return self, optimizer, scheduler
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A checkpoint after one step of a small model, and the model."""
+    model, curve = Small(), curves.LossCurve()
     curve.record(0.5, 1e-4, 1.0)
-    parts = (model, optimizer, scheduler, curve)
-    parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0}, every=1).after(*parts, 5, seconds=2.0)
-    found = parallel.Checkpoints(tmp_path / "c.pt", {"seed": 0})
+    keeper = parallel.Checkpoints(tmp_path / "c.pt", every=1)
+    keeper.belong_to({"seed": 0})
+    keeper.after(*model.parts(), curve, 5, seconds=2.0)
+    return tmp_path / "c.pt", model
+
+
+def test_a_checkpoint_of_another_run_is_refused(kept):
+    found = parallel.Checkpoints(kept[0])
     assert (found.steps, found.seconds) == (1, 2.0)
-    with pytest.raises(LearnerError, match="another seed: 0 there, 1 here"):
-        parallel.Checkpoints(tmp_path / "c.pt", {"seed": 1})
+    found.belong_to({"seed": 0})
+    with pytest.raises(LearnerError, match="seed 0 there, 1 here"):
+        found.belong_to({"seed": 1})
+
+
+def test_what_was_trained_is_restored_and_its_memory_is_freed(kept):
+    file, trained = kept
+    keeper, model, curve = parallel.Checkpoints(file), Small(), curves.LossCurve()
+    parts = model.parts()
+    stored = weakref.ref(keeper._stored["model"]["a.weight"])
+    keeper.restore(*parts, curve)
+    assert torch.equal(model.b.weight, trained.b.weight)
+    assert not torch.equal(model.frozen.weight, trained.frozen.weight)
+    assert parts[1].state_dict()["state"][0]["step"] == 1
+    assert curve.loss == [0.5]
+    assert stored() is None
+
+
+@pytest.mark.parametrize("other", [{"first": "renamed"}, {"width": 4}])
+def test_a_checkpoint_of_other_parameters_is_refused_and_nothing_is_changed(other, kept):
+    model = Small(**other)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    parts = model.parts()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    name = f"{other.get('first', 'a')}.weight"
+    with pytest.raises(LearnerError, match=f"does not fit this model, in {name}"):
+        parallel.Checkpoints(kept[0]).restore(*parts, curves.LossCurve())
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+@pytest.mark.parametrize("fault", ["a parameter more", "no moments", "other moments", "schedule"])
+def test_a_checkpoint_whose_parts_do_not_fit_each_other_is_refused(fault, kept):
+    file = kept[0]
+    stored = torch.load(file, weights_only=True)
+    if fault == "a parameter more":
+        stored["model"]["c.weight"] = torch.zeros(2)
+    elif fault == "no moments":
+        del stored["optimizer"]["state"][1]
+    elif fault == "other moments":
+        stored["optimizer"]["state"][0]["exp_avg"] = torch.zeros(5)
+    else:
+        stored["scheduler"]["last_epoch"] = 7
+    torch.save(stored, file)
+    with pytest.raises(LearnerError, match=r"does not fit this model|not at the same step"):
+        parallel.Checkpoints(file).restore(*Small().parts(), curves.LossCurve())
 
 
 @pytest.mark.parametrize("content", ["cut", "text", "weights"])
@@ -293,7 +361,7 @@ def test_a_file_that_is_no_checkpoint_is_kept(content, tmp_path):
         file.write_text("a diary")
     before = file.read_bytes()
     with pytest.raises(LearnerError, match="cannot be read as a checkpoint"):
-        parallel.Checkpoints(file, {"seed": 0})
+        parallel.Checkpoints(file, anew=True)
     assert file.read_bytes() == before
 
 
@@ -305,14 +373,14 @@ def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path):
             return torch.cat([steps, torch.tensor([8])])
 
     with pytest.raises(LearnerError, match="has to be one that all machines share"):
-        parallel.Checkpoints(tmp_path / "c.pt", {}).check_everybody_has_it(Two())
+        parallel.Checkpoints(tmp_path / "c.pt").start_together(Two())
 
 
-def test_the_loop_of_notebook_10_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
+def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
                                                                tmp_path, monkeypatch):
     for name in ("OMP_NUM_THREADS", "PYTORCH_NVML_BASED_CUDA_CHECK", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # as before, when the test has ended
-    path = next(p for p in run.chosen() if p.name.startswith("10"))
+    path = next(p for p in run.chosen() if p.name.endswith("scaling_out.ipynb"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     space = {"encoded": encoded, "tokenizer": tokenizer}
     for start in ("import os", "def new_model(", "def figures(", "def train("):
