@@ -321,7 +321,7 @@ def install_packages(pack, folder, target, python):
 
 def pip_problem(said):
     """Return what went wrong, from all that pip said."""
-    if "[Errno 28]" in said or "[WinError 112]" in said:
+    if "No space left" in said or "WinError 112" in said:  # the system's words
         return "the disk is full. Free some space and give the same command again."
     errors = [line[7:] for line in said.splitlines() if line.startswith("ERROR: ")]
     return f"pip failed: {errors[-1] if errors else 'it gave no reason.'}"
