@@ -1,23 +1,27 @@
 """A class without a network: what is packed, what refuses, and a real installation offline."""
 
+import ast
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
-from pathlib import Path
+import zipfile
+from importlib import metadata
+from pathlib import Path, PureWindowsPath
 
 import pytest
 import tiny_index
 
-import helpers.__main__ as commands
 from helpers import checkpoints, paths, requirements
-from tools import install, pack, wheels
 from helpers.errors import LearnerError
+from tools import install, lock, pack
 
-HERE = install.this_platform()
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+LOCK = (paths.ROOT / lock.FILE).read_text(encoding="utf-8")
+TARGETS = [lock.Target(platform, python) for platform in lock.PLATFORMS.values()
+           for python in requirements.PYTHONS]
+GPU = lock.Target(lock.PLATFORMS["linux-x86_64"], "3.12", gpu=True)
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +31,11 @@ def original(tmp_path_factory):
     index = folder / "index"
     index.mkdir()
     tiny_index.wheel(index, "tiny", requires=["leaf>=1", "win-only; sys_platform == 'win32'"])
-    tiny_index.wheel(index, "leaf", "1.0")
-    tiny_index.wheel(index, "leaf", "2.0")
+    for name, version in (("leaf", "1.0"), ("leaf", "2.0"), ("win-only", "1.0")):
+        tiny_index.wheel(index, name, version)
     tiny_index.pip_wheel(index)
-    tiny_index.repository(folder / "repository", "tiny==1.0\n", "leaf==1.0\n")
+    tiny_index.repository(folder / "repository", ["tiny==1.0"],
+                          ["leaf==1.0", "win-only==1.0 ; sys_platform == 'win32'"])
     with pytest.MonkeyPatch.context() as patch:
         use(folder, patch)
         pack.pack(folder / "pack")
@@ -71,30 +76,93 @@ def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 
 
-def wheels_of(folder):
-    return sorted(path.name.split("-")[0] for path in (folder / "wheels").glob("*.whl"))
-
-
-def changed(folder, **fields):
-    """Change fields of a pack's manifest and of its only target."""
+def change_manifest(folder, **fields):
+    """Change fields of a pack's manifest, or else of its only target."""
     manifest = manifest_of(folder)
     for field, value in fields.items():
         (manifest if field in manifest else manifest["targets"][0])[field] = value
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def install(pack, folder):
+def wheels_of(folder):
+    return sorted("-".join(path.name.split("-")[:2]) for path in (folder / "wheels").iterdir()
+                  if not path.name.startswith("pip-"))
+
+
+def installation(pack, folder):
     """Run the pack's own installer as a learner does."""
     return subprocess.run([sys.executable, str(pack / "install.py"), str(folder)],
                           capture_output=True, encoding="utf-8", check=False)
 
 
+# The lock
+
+
+def test_the_lock_has_every_pinned_version_and_nothing_else_but_installers_and_systems_own():
+    pins = requirements.pinned() | requirements.pinned(paths.ROOT / "constraints.txt")
+    assert lock.out_of_date(LOCK, pins) == []
+    names = {lock.normalized(name) for name in pins}
+    lines = [line for line in LOCK.splitlines() if not line.startswith("#")]
+    others = [line for line in lines if line.partition("==")[0] not in names]
+    assert [line.partition("==")[0] for line in others if ";" not in line] == ["pip", "setuptools"]
+
+
+def test_everything_that_the_locked_packages_require_here_is_locked():
+    from packaging.requirements import Requirement
+
+    here = [t for t in TARGETS if (t.platform.name, t.python) == (install.this_platform(), PYTHON)]
+    if not here:
+        pytest.skip("nothing is packed for this kind of machine")
+    names = {line.partition("==")[0] for line in lock.locked(here[0], LOCK)}
+    for name in names - {"pip", "setuptools"}:
+        for requirement in map(Requirement, metadata.requires(name) or ()):
+            if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
+                assert lock.normalized(requirement.name) in names, f"{name} needs {requirement}"
+
+
+@pytest.mark.parametrize("target", [*TARGETS, GPU], ids=str)
+def test_each_target_gets_its_own_packages_and_cuda_only_for_a_gpu(target):
+    lines = lock.locked(target, LOCK)
+    names = [line.partition("==")[0] for line in lines]
+    assert len(set(names)) == len(lines) > 100
+    assert {"torch", "pip", "setuptools"} <= set(names)
+    system = target.platform.name.partition("-")[0]
+    assert ("pywinpty" in names) == ("colorama" in names) == (system == "windows")
+    assert ("appnope" in names) == (system == "macos")
+    assert ("overrides" in names) == (target.python == "3.11")
+    assert ("nvidia-cublas" in names) == ("triton" in names) == target.gpu
+    build = "+cpu" if system == "linux" and not target.gpu else ""
+    assert f"torch=={requirements.pinned()['torch']}{build}" in lines
+
+
+FAKE_UV = """
+import pathlib, sys
+arguments = " ".join(sys.argv)
+if "compile" in sys.argv:
+    file = [a for a in sys.argv if a.startswith("--output-file=")][0].partition("=")[2]
+    pathlib.Path(file).write_text(pathlib.Path(file).read_text() + sys.stdin.read())
+sys.exit("no such wheel" if "--python-version={fails}" in arguments else 0)
+"""
+
+
+@pytest.mark.parametrize("fails", [requirements.PYTHONS[-1], "none"])
+def test_a_lock_is_replaced_only_if_all_its_wheels_exist(repository, fails):
+    before = (repository / lock.FILE).read_text()
+    (repository / "uv.py").write_text(FAKE_UV.replace("{fails}", fails))
+    if fails == "none":
+        lock.make()
+        assert (repository / lock.FILE).read_text() == f"{before}pip"
+    else:
+        with pytest.raises(LearnerError, match=r"stays as it was(?s:.*)no such wheel"):
+            lock.make()
+        assert (repository / lock.FILE).read_text() == before
+
+
 # Packing
 
 
-def test_a_pack_holds_what_the_requirements_need_at_the_pinned_versions(packed):
-    assert wheels_of(packed) == ["leaf", "pip", "tiny"]
-    assert (packed / "wheels" / "leaf-1.0-py3-none-any.whl").is_file()
+def test_a_pack_holds_what_the_lock_names_and_nothing_that_its_manifest_does_not(packed):
+    assert wheels_of(packed) == ["leaf-1.0", "tiny-1.0"]
     manifest = manifest_of(packed)
     assert manifest["complete"]
     for name, known in manifest["files"].items():
@@ -104,97 +172,54 @@ def test_a_pack_holds_what_the_requirements_need_at_the_pinned_versions(packed):
     assert f"Python {PYTHON}" in (packed / "README.txt").read_text(encoding="utf-8")
 
 
-def test_the_markers_asked_are_the_target_s_and_not_this_machine_s(index, tmp_path):
-    tiny_index.wheel(index, "win-only")
-    pool = tmp_path / "pool"
-    pool.mkdir()
-    found = {
-        name: set(wheels.collect(wheels.Target(platform, "3.12"), ["tiny"], {}, pool))
-        for name, platform in wheels.PLATFORMS.items()
-    }
-    assert found.pop("windows-x86_64") == {"tiny", "leaf", "win-only"}
-    assert all(names == {"tiny", "leaf"} for names in found.values())
+TAGS = {
+    "linux-x86_64": "cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64",
+    "linux-aarch64": "cp39-abi3-manylinux_2_28_aarch64",
+    "macos-arm64": "py3-none-macosx_10_9_universal2",
+    "windows-x86_64": "cp312-cp312-win_amd64",
+}
+UNFIT = ["cp312-cp312-manylinux_2_39_x86_64", "cp313-cp313-win_amd64", "cp312-cp312-win32",
+         "cp312-cp312-macosx_15_0_arm64"]
 
 
-@pytest.mark.parametrize(
-    ("tag", "fits"),
-    [
-        ("cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64", {"linux-x86_64"}),
-        ("cp39-abi3-manylinux_2_28_aarch64", {"linux-aarch64"}),
-        ("cp312-cp312-manylinux_2_39_x86_64", set()),
-        ("cp312-cp312-macosx_11_0_arm64", {"macos-arm64"}),
-        ("py3-none-macosx_10_9_universal2", {"macos-arm64"}),
-        ("cp312-cp312-win_amd64", {"windows-x86_64"}),
-        ("cp313-cp313-win_amd64", set()),
-        ("py2.py3-none-any", set(wheels.PLATFORMS)),
-    ],
-)
-def test_a_wheel_is_taken_for_the_machines_that_can_run_it(tmp_path, tag, fits):
-    tiny_index.wheel(tmp_path, "compiled", tag=tag)
-    targets = [wheels.Target(platform, "3.12") for platform in wheels.PLATFORMS.values()]
-    found = {t.platform.name for t in targets if wheels._sorted_wheels(t, tmp_path)}
-    assert found == fits
+def test_each_machine_gets_the_wheel_that_it_can_run(index, repository, tmp_path):
+    for tag in [*TAGS.values(), *UNFIT]:
+        tiny_index.wheel(index, "compiled", tag=tag)
+    tiny_index.require(repository, ["compiled==1.0"], ["win-only==1.0 ; os_name == 'nt'"])
+    arguments = [str(tmp_path / "pack"), "--platform", *TAGS, "--python", "3.12"]
+    assert pack.main(arguments) == 0
+    for target in manifest_of(tmp_path / "pack")["targets"]:
+        name = target["platform"]
+        assert target["wheels"][0] == f"compiled-1.0-{TAGS[name]}.whl"
+        assert (len(target["wheels"]) == 3) == (name == "windows-x86_64")
+    assert wheels_of(tmp_path / "pack") == ["compiled-1.0"] * 4 + ["win_only-1.0"]
 
 
-@pytest.mark.parametrize("platform", wheels.PLATFORMS)
-def test_pip_finds_for_a_machine_the_wheel_that_is_chosen(index, tmp_path, platform):
-    for i, tag in enumerate(("manylinux_2_28_x86_64", "manylinux2014_aarch64", "win_amd64",
-                             "macosx_14_0_arm64", "macosx_11_0_universal2", "win32")):
-        tiny_index.wheel(index, "compiled", f"1.{i}", tag=f"cp312-cp312-{tag}")
-    (tmp_path / "pool").mkdir()
-    target = wheels.Target(wheels.PLATFORMS[platform], "3.12")
-    found = wheels.collect(target, ["compiled"], {}, tmp_path / "pool")
-    assert list((tmp_path / "pool").iterdir()) == [found["compiled"]]
+@pytest.mark.parametrize("tags", [[], UNFIT], ids=["no wheel", "none that fits"])
+def test_a_wheel_that_does_not_exist_is_named(index, repository, tmp_path, tags):
+    for tag in tags:
+        tiny_index.wheel(index, "nowhere", tag=tag)
+    tiny_index.require(repository, ["nowhere==1.0"])
+    with pytest.raises(LearnerError, match=r"no wheel of nowhere==1.0 for linux-x86_64, Python 3"):
+        pack.pack(tmp_path / "pack", ["linux-x86_64"], ["3.12"])
 
 
-def test_requirements_of_an_extra_come_along(index, tmp_path):
-    tiny_index.wheel(index, "whole", requires=["tiny[more]", "leaf<2"])
-    tiny_index.wheel(index, "tiny", "3.0", requires=["other; extra == 'more'"])
-    tiny_index.wheel(index, "other")
-    target = wheels.Target(wheels.PLATFORMS["linux-x86_64"], "3.11")
-    (tmp_path / "pool").mkdir()
-    found = wheels.collect(target, ["leaf", "whole"], {}, tmp_path / "pool")
-    assert set(found) == {"whole", "tiny", "other", "leaf"}
-    assert found["leaf"].name.startswith("leaf-1.0")
-
-
-def test_torch_for_linux_is_the_cpu_build_unless_a_gpu_is_meant(index, tmp_path, monkeypatch):
-    monkeypatch.setattr(wheels, "CPU_INDEX", (tmp_path / "no-index").as_uri())
-    target = wheels.Target(wheels.PLATFORMS["linux-x86_64"], "3.12")
+def test_torch_for_linux_is_the_cpu_build_unless_a_gpu_is_meant(index, repository, tmp_path):
     tag = "cp312-cp312-manylinux_2_28_x86_64"
     tiny_index.wheel(index, "nvidia-x")
-    tiny_index.wheel(index, "later", requires=["torch>=0.5"])
     tiny_index.wheel(index, "torch", requires=["nvidia-x"], tag=tag)
-    (tmp_path / "pool").mkdir()
+    tiny_index.require(repository, ["torch==1.0"], ["nvidia-x==1.0 ; sys_platform == 'linux'"])
     with pytest.raises(LearnerError, match=r"torch==1.0\+cpu.*was not found.*--gpu"):
-        wheels.collect(target, ["torch", "later"], {"torch": "1.0"}, tmp_path / "pool")
-    assert not list((tmp_path / "pool").glob("nvidia*"))
-    gpu = wheels.Target(target.platform, "3.12", gpu=True)
-    assert set(wheels.collect(gpu, ["torch"], {"torch": "1.0"}, tmp_path / "pool")) == {
-        "torch", "nvidia-x",
-    }
+        pack.pack(tmp_path / "pack", ["linux-x86_64"], ["3.12"])
+    pack.pack(tmp_path / "pack", ["linux-x86_64"], ["3.12"], gpu=True)
+    assert wheels_of(tmp_path / "pack") == ["nvidia_x-1.0", "torch-1.0"]
     tiny_index.wheel(index, "torch", "1.0+cpu", tag=tag)
-    found = wheels.collect(target, ["torch", "later"], {"torch": "1.0"}, tmp_path / "pool")
-    assert found["torch"].name.startswith("torch-1.0+cpu")
-    assert set(found) == {"torch", "later"}
-
-
-def test_torch_for_windows_is_taken_though_its_metadata_names_cuda_on_linux(index, tmp_path):
-    target = wheels.Target(wheels.PLATFORMS["windows-x86_64"], "3.12")
-    tiny_index.wheel(index, "torch", requires=["nvidia-x; platform_system == 'Linux'"],
-                     tag="cp312-cp312-win_amd64")
-    (tmp_path / "pool").mkdir()
-    assert set(wheels.collect(target, ["torch"], {"torch": "1.0"}, tmp_path / "pool")) == {"torch"}
-
-
-def test_every_wheel_that_does_not_exist_is_named(repository, tmp_path):
-    (repository / "requirements.txt").write_text("tiny==1.0\nnowhere==2.0\nabsent==3.0\n")
-    with pytest.raises(LearnerError, match=r"absent==3.0, nowhere==2.0.*Leave that platform"):
-        pack.pack(tmp_path / "pack")
+    pack.pack(tmp_path / "pack", ["linux-x86_64"], ["3.12"])
+    assert wheels_of(tmp_path / "pack") == ["torch-1.0+cpu"]
 
 
 def test_without_a_network_packing_says_so(repository, tmp_path, monkeypatch):
-    (repository / "requirements.txt").write_text("not-at-hand==1.0\n")
+    tiny_index.require(repository, ["not-at-hand==1.0"])
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
     monkeypatch.setenv("PIP_RETRIES", "1")
@@ -202,16 +227,22 @@ def test_without_a_network_packing_says_so(repository, tmp_path, monkeypatch):
         pack.pack(tmp_path / "pack")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--platform", "amiga"], "'amiga'. Known: linux-x86_64"),
-        (["--python", "3.9"], "'3.9'. Known: 3.11"),
-        (["--platform", "windows-x86_64", "--gpu"], "linux-x86_64 alone"),
-    ],
-)
+@pytest.mark.parametrize("said", [
+    "ERROR: Could not install: [Errno 28] No space left on device",
+    "ERROR: [WinError 112] There is not enough space on the disk",
+    "ChunkedEncodingError: ('Connection broken', OSError(28, 'No space left on device'))",
+])
+def test_a_disk_that_fills_up_while_pip_downloads_is_said(said):
+    assert "the disk is full" in pack._explain(said, TARGETS[0])
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--platform", "amiga"], "'amiga'. Known: linux-x86_64"),
+    (["--python", "3.9"], "'3.9'. Known: 3.11"),
+    (["--platform", "windows-x86_64", "--gpu"], "linux-x86_64 alone"),
+])
 def test_an_unknown_target_is_refused_in_a_line(arguments, message, tmp_path, capsys):
-    assert commands.main(["pack", str(tmp_path / "pack"), *arguments]) == 2
+    assert pack.main([str(tmp_path / "pack"), *arguments]) == 2
     printed = capsys.readouterr().err
     assert message in printed
     assert printed.count("\n") == 1
@@ -228,65 +259,62 @@ def test_a_folder_with_something_else_in_it_is_kept(repository, tmp_path):
         pack.pack(tmp_path / "pack" / "holiday.jpg")
 
 
-def test_an_older_pack_is_brought_up_to_date(packed, repository, monkeypatch):
-    (repository / "requirements.txt").write_text("-c constraints.txt\nleaf==2.0\n")
-    (repository / "constraints.txt").write_text("")
-    tiny_index.commit(repository)
+def test_an_older_pack_is_brought_up_to_date(packed, repository):
+    tiny_index.require(repository, ["leaf==2.0"])
     pack.pack(packed)
-    assert wheels_of(packed) == ["leaf", "pip"]
-    assert (packed / "wheels" / "leaf-2.0-py3-none-any.whl").is_file()
+    assert wheels_of(packed) == ["leaf-2.0"]
 
 
-def test_an_interrupted_packing_goes_on_and_repairs_what_was_damaged(packed, index, monkeypatch):
+def test_a_damaged_pack_is_repaired_and_what_is_intact_is_not_downloaded_again(packed, index):
     (packed / "wheels" / "tiny-1.0-py3-none-any.whl").write_bytes(b"half a whe")
-    (packed / "wheels" / "unknown-1.0-py3-none-any.whl").write_bytes(b"of an earlier call")
-    changed(packed, complete=False)
-    assert "python -m helpers pack" in install(packed, packed.parent / "x").stderr
-    asked, real = [], wheels._download
-
-    def noted(lines, *others):
-        asked.append(lines)
-        return real(lines, *others)
-
-    monkeypatch.setattr(wheels, "_download", noted)
+    (packed / "wheels" / "unknown-1.0-py3-none-any.whl").write_bytes(b"of a killed call")
+    (index / "leaf-1.0-py3-none-any.whl").unlink()
+    change_manifest(packed, complete=False)
+    assert "python -m helpers pack" in installation(packed, packed.parent / "x").stderr
     pack.pack(packed)
-    assert asked == [["tiny==1.0"]]
-    assert wheels_of(packed) == ["leaf", "pip", "tiny"]
+    assert wheels_of(packed) == ["leaf-1.0", "tiny-1.0"]
     assert manifest_of(packed)["complete"]
+
+
+def test_an_interrupted_packing_goes_on_with_what_it_has(repository, index, tmp_path, monkeypatch):
+    def interrupted(target, lines, incoming):
+        if lines == ["leaf==1.0"]:
+            raise KeyboardInterrupt
+        pip(target, lines, incoming)
+
+    pip = pack._run_pip
+    monkeypatch.setattr(pack, "AT_ONCE", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(pack, "_run_pip", interrupted)
+        assert pack.main([str(tmp_path / "pack")]) == 130
+    (index / "tiny-1.0-py3-none-any.whl").unlink()
+    assert pack.main([str(tmp_path / "pack")]) == 0
+    assert wheels_of(tmp_path / "pack") == ["leaf-1.0", "tiny-1.0"]
 
 
 def test_too_small_a_disk_is_said_before_anything_is_downloaded(repository, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10**6)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    monkeypatch.setattr(wheels, "collect", lambda *a, **k: pytest.fail("downloaded"))
+    monkeypatch.setattr(pack, "_run_pip", lambda *_: pytest.fail("downloaded"))
     with pytest.raises(LearnerError, match="GB free, which is not enough"):
         pack.pack(tmp_path / "pack")
 
 
-def test_a_disk_that_fills_up_while_pip_downloads_is_said():
-    with pytest.raises(LearnerError, match="The disk is full"):
-        wheels._absent("ERROR: Could not install: [Errno 28] No space left on device", [])
+LACKING = {
+    "pip": (lambda m, folder: m.setattr(pack, "find_spec", lambda name: None),
+            "sudo apt install python3-pip"),
+    "git": (lambda m, folder: m.setenv("PATH", str(folder)), r"git failed .*https://git-scm.com"),
+    "a lock that fits": (lambda m, folder: (folder / "repository" / "requirements.txt").write_text(
+        "tiny==2.0\n"), r"lock.txt is out of date: it lacks tiny==2.0. Run python -m tools.lock"),
+}
 
 
-def test_without_pip_packing_says_what_to_install(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack, "find_spec", lambda name: None)
-    with pytest.raises(LearnerError, match="sudo apt install python3-pip"):
+@pytest.mark.parametrize("what", LACKING)
+def test_packing_says_what_it_lacks(repository, tmp_path, monkeypatch, what):
+    take_away, message = LACKING[what]
+    take_away(monkeypatch, tmp_path)
+    with pytest.raises(LearnerError, match=message):
         pack.pack(tmp_path / "pack")
-
-
-def test_without_git_packing_says_what_to_install(repository, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LearnerError, match=r"git failed .*https://git-scm.com"):
-        pack.pack(tmp_path / "pack")
-
-
-def test_changes_that_are_not_committed_are_said_and_left_out(repository, tmp_path, capsys):
-    (repository / "notebooks" / "00_start.ipynb").write_text("half a thought")
-    pack.pack(tmp_path / "pack")
-    assert "without your 1 changes since: notebooks/00_start.ipynb" in capsys.readouterr().out
-    install.unpack(tmp_path / "pack" / "repository.zip", tmp_path / "unpacked")
-    unpacked = tmp_path / "unpacked" / "notebooks" / "00_start.ipynb"
-    assert unpacked.read_text() == "as delivered\n"
 
 
 # Installing
@@ -295,7 +323,7 @@ def test_changes_that_are_not_committed_are_said_and_left_out(repository, tmp_pa
 def test_a_tiny_pack_installs_and_a_second_run_keeps_what_the_learner_changed(packed, tmp_path):
     folder = tmp_path / "Käthes Kurs"
     before = {p: p.stat().st_mtime_ns for p in packed.rglob("*")}
-    done = install(packed, folder)
+    done = installation(packed, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ready." in done.stdout
     assert f'cd "{folder}"' in done.stdout
@@ -303,43 +331,39 @@ def test_a_tiny_pack_installs_and_a_second_run_keeps_what_the_learner_changed(pa
 
     (folder / "notebooks" / "00_start.ipynb").write_text("my notes")
     (folder / "requirements.txt").unlink()
-    done = install(packed, folder)
+    # As pip leaves a package when it is killed: metadata, some files, the wheel's own RECORD;
+    # and as venv leaves an environment.
+    site = next((folder / ".venv").glob("**/site-packages"))
+    (site / "tiny.py").unlink()
+    (site / "tiny-1.0.dist-info" / "RECORD").write_text("tiny.py,,\n")
+    done = installation(packed, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kept as you changed it: notebooks/00_start.ipynb" in done.stdout
     assert (folder / "notebooks" / "00_start.ipynb").read_text() == "my notes"
     assert (folder / "requirements.txt").is_file()
+    assert (site / "tiny.py").is_file()
+
+    (folder / ".venv" / "pyvenv.cfg").unlink()
+    install.python_of(folder).unlink()
+    assert installation(packed, folder).returncode == 0
+    assert install.python_of(folder).is_file()
 
 
-def test_a_newer_pack_replaces_only_what_the_learner_left_alone(tmp_path, packed, repository):
+def test_a_newer_commit_replaces_only_what_the_learner_left_alone(
+    tmp_path, packed, repository, capsys
+):
     folder = tmp_path / "folder"
     install.unpack(packed / "repository.zip", folder)
     (folder / "notebooks" / "00_start.ipynb").write_text("my notes")
     (repository / "notebooks" / "00_start.ipynb").write_text("second edition\n")
     (repository / "helpers" / "__init__.py").write_text("# second edition\n")
     tiny_index.commit(repository)
+    (repository / "helpers" / "__init__.py").write_text("# not committed\n")
     pack.pack(packed)
-    kept = install.unpack(packed / "repository.zip", folder)
-    assert kept == ["notebooks/00_start.ipynb"]
+    assert "commit it: helpers/__init__.py" in capsys.readouterr().out
+    assert install.unpack(packed / "repository.zip", folder) == ["notebooks/00_start.ipynb"]
     assert (folder / "notebooks" / "00_start.ipynb").read_text() == "my notes"
     assert (folder / "helpers" / "__init__.py").read_text() == "# second edition\n"
-
-
-def test_an_installation_cut_off_in_the_middle_of_a_package_is_completed(packed, tmp_path):
-    folder = tmp_path / "folder"
-    assert install(packed, folder).returncode == 0
-    site = next((folder / ".venv").glob("**/site-packages"))
-    # As pip leaves a package when it is killed: metadata, some files, the wheel's own RECORD.
-    (site / "tiny.py").unlink()
-    record = site / "tiny-1.0.dist-info" / "RECORD"
-    record.write_text("tiny.py,,\n")
-    done = install(packed, folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (site / "tiny.py").is_file()
-    (folder / ".venv" / "pyvenv.cfg").unlink()
-    python = install.python_of(folder)
-    python.unlink()  # and as venv leaves an environment
-    assert install(packed, folder).returncode == 0
-    assert python.is_file()
 
 
 def test_an_interruption_says_how_to_go_on(packed, tmp_path, monkeypatch, capsys):
@@ -349,7 +373,7 @@ def test_an_interruption_says_how_to_go_on(packed, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(install, "make_environment", interrupted)
     assert install.main([str(tmp_path / "folder")], pack=packed) == 130
     assert "goes on" in capsys.readouterr().err
-    assert install(packed, tmp_path / "folder").returncode == 0
+    assert installation(packed, tmp_path / "folder").returncode == 0
 
 
 def damage(packed):
@@ -357,52 +381,83 @@ def damage(packed):
     wheel.write_bytes(wheel.read_bytes()[:-1] + b"x")
 
 
-FAULTS = {
+FAULTS = {  # what is done to a pack, or which fields of its manifest are changed; and what is said
     "damaged wheel": (damage, "tiny-1.0-py3-none-any.whl is damaged"),
-    "missing wheel": (
-        lambda p: (p / "wheels" / "leaf-1.0-py3-none-any.whl").unlink(),
-        "leaf-1.0-py3-none-any.whl is missing in the pack",
-    ),
+    "missing wheel": (lambda p: (p / "wheels" / "leaf-1.0-py3-none-any.whl").unlink(),
+                      "leaf-1.0-py3-none-any.whl is missing in the pack"),
     "half a copy": (lambda p: (p / "manifest.json").unlink(), "copy the whole folder"),
-    "damaged manifest": (
-        lambda p: (p / "manifest.json").write_text('{"form'), "manifest.json is damaged",
+    "half a manifest": (lambda p: (p / "manifest.json").write_text('{"form'), "n is damaged"),
+    "no manifest": (lambda p: (p / "manifest.json").write_text("[1]"), "n is damaged"),
+    "another format": ({"format": 0}, "of another version"),
+    "another platform": ({"platform": "amiga-68k"}, "this pack is for amiga-68k"),
+    "another Python": ({"python": "3.99"}, "this pack is for Python 3.99"),
+    "old system": ({"needs": {"glibc": "9.99", "macOS": "99.0"}}, "or newer; this system has"),
+    "full disk": ({"installed_bytes": 10**18}, "GB are needed"),
+    "file outside": ({"files": {"../../secret": {"sha256": ""}}}, "outside of its folder"),
+    "wheel outside": ({"wheels": ["/tmp/pip-1-py3-none-any.whl"]}, "outside of its folder"),
+    "checkpoint outside": (
+        {"checkpoints": [{"model_id": "a/b", "revision": "../../..", "files": []}]},
+        "outside of its folder",
     ),
-    "another format": (lambda p: changed(p, format=0), "of another version"),
-    "another platform": (lambda p: changed(p, platform="amiga-68k"), "this pack is for amiga-68k"),
-    "another Python": (lambda p: changed(p, python="3.99"), "this pack is for Python 3.99"),
-    "old system": (
-        lambda p: changed(p, needs={"glibc": "9.99", "macOS": "99.0"}),
-        "or newer; this system has",
-    ),
-    "full disk": (lambda p: changed(p, installed_bytes=10**18), "GB are needed"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_pack_stops_with_one_line_and_installs_nothing(packed, tmp_path, fault):
-    break_it, message = FAULTS[fault]
+    change, message = FAULTS[fault]
     if fault == "old system" and os.name == "nt":
         pytest.skip("Windows has no such limit")
-    break_it(packed)
-    done = install(packed, tmp_path / "folder")
+    if callable(change):
+        change(packed)
+    else:
+        change_manifest(packed, **change)
+    done = installation(packed, tmp_path / "folder")
     assert done.returncode == 1
     assert message in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "folder").exists()
 
 
-@pytest.mark.parametrize("version", ["3.6", "3.8", "3.10"])
-def test_a_python_too_old_can_read_the_installer(version):
-    import ast
+@pytest.mark.parametrize("name", ["../up", "a/../../up", "/etc/x", "C:/x", "C:x", "..\\up",
+                                  "\\\\server\\share\\x", "x:stream", ""])
+def test_no_name_leads_out_of_its_folder(name):
+    with pytest.raises(install.Stop, match="outside of its folder"):
+        install.refuse_outside(["notebooks/00_start.ipynb", "..hidden/a..b", name], "the zip")
 
-    major, minor = map(int, version.split("."))
-    text = Path(install.__file__).read_text(encoding="utf-8")
-    ast.parse(text, feature_version=(major, minor))
+
+@pytest.mark.parametrize(("name", "mode"), [("../up.txt", 0o100644), ("link", 0o120777)])
+def test_a_zip_that_leads_out_of_its_folder_is_refused_whole(tmp_path, name, mode):
+    with zipfile.ZipFile(tmp_path / "repository.zip", "w") as archive:
+        archive.writestr("good.txt", "good")
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        archive.writestr(entry, "../elsewhere")
+    with pytest.raises(install.Stop, match=r"repository.zip .*Nothing of it was used"):
+        install.unpack(tmp_path / "repository.zip", tmp_path / "deep" / "folder")
+    assert [p.name for p in tmp_path.rglob("*")] == ["repository.zip"]
+
+
+class WindowsPath(PureWindowsPath):
+    """A path on a machine whose only drive is C:, with C:\\Users on it."""
+
+    def exists(self):
+        return self in (PureWindowsPath("C:/"), PureWindowsPath("C:/Users"))
+
+
+@pytest.mark.parametrize("path", [r"E:\bert", "E:\\", "E:bert", r"\\server\share\bert"])
+def test_a_drive_that_is_not_there_is_named(path):
+    with pytest.raises(install.Stop, match=r"there is no drive (E:|\\\\server\\share)\. Name"):
+        install.nearest_existing(WindowsPath(path))
+    assert install.nearest_existing(WindowsPath(r"C:\Users\new\bert")).name == "Users"
+
+
+@pytest.mark.parametrize("minor", [6, 8, 10])
+def test_a_python_too_old_can_read_the_installer(minor):
+    ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, minor))
 
 
 def test_an_old_python_is_told_which_one_it_takes(packed, monkeypatch, tmp_path):
-    fake = (3, 8, 18, "final", 0)
-    monkeypatch.setattr(sys, "version_info", fake)
+    monkeypatch.setattr(sys, "version_info", (3, 8, 18, "final", 0))
     monkeypatch.setattr(install.platform, "python_version", lambda: "3.8.18")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(install.Stop, match=f"this is Python 3.8.18.*python{PYTHON} inst"):
@@ -418,47 +473,40 @@ def test_a_python_without_venv_says_what_to_install(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_ours_is_left_alone(packed, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "letter.txt").write_text("dear")
-    done = install(packed, tmp_path / "folder")
+    done = installation(packed, tmp_path / "folder")
     assert done.returncode == 1
     assert "not from an earlier installation" in done.stderr
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["letter.txt"]
 
 
 def test_what_pip_says_went_wrong_is_passed_on(packed, tmp_path):
-    wheel = packed / "wheels" / "tiny-1.0-py3-none-any.whl"
-    tiny_index.wheel(packed / "wheels", "tiny", requires=["forgotten"])
-    manifest = manifest_of(packed)
-    manifest["files"][f"wheels/{wheel.name}"] = pack._entry(wheel)
-    (packed / "manifest.json").write_text(json.dumps(manifest))
-    done = install(packed, tmp_path / "folder")
+    wheel = tiny_index.wheel(packed / "wheels", "tiny", requires=["forgotten"])
+    files = manifest_of(packed)["files"] | {f"wheels/{wheel.name}": pack._describe(wheel)}
+    change_manifest(packed, files=files)
+    done = installation(packed, tmp_path / "folder")
     assert done.returncode == 1
     assert "No matching distribution found for forgotten" in done.stderr
-    (tmp_path / "folder" / install.LOG).write_text("OSError: [Errno 28] No space left")
-    assert "disk is full" in install.pip_problem(tmp_path / "folder")
 
 
 def test_a_path_too_long_for_windows_is_said_before(monkeypatch, tmp_path):
-    monkeypatch.setattr(install, "long_paths_allowed", lambda: False)
-    target = {"longest_path": 200}
-    folder = tmp_path / ("deep" * 20)
     stops = pytest.raises(install.Stop, match=r"py install.py C:\\bert")
     with monkeypatch.context() as patch, stops:
         patch.setattr(install.os, "name", "nt")
-        install.check_folder(folder, target)
+        install.check_folder(tmp_path / ("deep" * 20), {"longest_path": 200})
 
 
 # Checkpoints
 
 
-@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
-def test_checkpoints_are_carried_from_cache_to_cache(
-    tmp_path, repository, monkeypatch, links, capsys
-):
-    """In the Hub's own layout; where links are impossible, as plain files, as its client does."""
+def test_checkpoints_are_carried_from_cache_to_cache(tmp_path, repository, monkeypatch, capsys):
     from huggingface_hub import try_to_load_from_cache
 
     entry = checkpoints.CATALOGUE["bert", "full"]
-    snapshot = cached(tmp_path / "mine", entry)
+    snapshot = tmp_path / "mine"
+    (snapshot / "blobs").mkdir(parents=True)
+    for name in entry.files:  # with links, as the Hub's client keeps them
+        (snapshot / "blobs" / name).write_text(f"content of {name}")
+        os.symlink(f"blobs/{name}", snapshot / name)
     found = checkpoints.Checkpoint("bert", "full", snapshot, "cache", entry.model_id,
                                    entry.revision)
     monkeypatch.setattr(checkpoints, "at_hand", lambda name, size: name == "bert")
@@ -469,34 +517,18 @@ def test_checkpoints_are_carried_from_cache_to_cache(
 
     theirs = tmp_path / "theirs"
     monkeypatch.setenv("HF_HUB_CACHE", str(theirs))
-    if not links:
-        monkeypatch.setattr(os, "symlink", refused)
     for _ in range(2):
-        install.place_checkpoints(tmp_path / "pack", manifest, Path(sys.executable))
+        install.copy_checkpoints(tmp_path / "pack", manifest, Path(sys.executable))
         for name in entry.files:
             path = try_to_load_from_cache(
                 entry.model_id, name, revision=entry.revision, cache_dir=theirs
             )
             assert Path(path).read_text() == f"content of {name}"
-            assert Path(path).is_symlink() == links
-    printed = capsys.readouterr().out
-    assert printed.count(f"Copying {entry.model_id}") == 1
+    assert capsys.readouterr().out.count(f"Copying {entry.model_id}") == 1
 
-
-def refused(*_):
-    raise OSError("not allowed")
-
-
-def cached(cache, entry):
-    """Lay out a checkpoint as the Hub's client does; returns the folder of its snapshot."""
-    model = cache / f"models--{entry.model_id.replace('/', '--')}"
-    snapshot = model / "snapshots" / entry.revision
-    snapshot.mkdir(parents=True)
-    (model / "blobs").mkdir()
-    for i, name in enumerate(entry.files):
-        (model / "blobs" / f"{i:040x}").write_text(f"content of {name}")
-        os.symlink(f"../../blobs/{i:040x}", snapshot / name)
-    return snapshot
+    monkeypatch.setattr(checkpoints, "at_hand", lambda name, size: False)
+    pack.pack(tmp_path / "pack")  # once more, without it
+    assert not list(tmp_path.glob("pack/checkpoints/*"))
 
 
 # The real thing
@@ -509,23 +541,6 @@ pack = sys.argv[1]
 subprocess.run(["mount", "--bind", pack, pack], check=True)
 subprocess.run(["mount", "-o", "remount,bind,ro", pack], check=True)
 os.execvp(sys.argv[2], sys.argv[2:])
-"""
-FIRST_PREDICTION = """
-import socket, transformers
-from helpers import batching, checkpoints, reviews, training
-try:
-    socket.create_connection(("pypi.org", 443), timeout=5)
-    raise SystemExit("there is a network")
-except OSError:
-    pass
-path = checkpoints.find("bert").path
-data, tokenizer = reviews.load(), transformers.AutoTokenizer.from_pretrained(path)
-model = transformers.AutoModelForSequenceClassification.from_pretrained(path, num_labels=2)
-encoded = batching.tokenize(data["train"].select(range(96)), tokenizer)
-training.train(model, batching.loader(encoded, tokenizer, 16, train=True), epochs=2,
-               learning_rate=1e-4)
-batch = tokenizer(["What a lovely little place."], return_tensors="pt")
-print("predicted", int(model.eval()(**batch).logits.argmax()))
 """
 
 
@@ -541,29 +556,22 @@ def isolated(pack, *command, **options):
 def test_the_real_pack_installs_without_a_network_and_trains(tmp_path, monkeypatch):
     if not shutil.which("unshare") or isolated(tmp_path, "true").returncode:
         pytest.skip("this system gives no network namespace (Linux: unshare -rnm)")
-    pack, home = tmp_path / "Stick für alle", tmp_path / "Zuhause von Käthe"
-    start = time.monotonic()
+    stick, home = tmp_path / "Stick für alle", tmp_path / "Zuhause von Käthe"
     try:
-        pack.pack(pack)
+        pack.pack(stick)
     except LearnerError as error:
-        if "no connection" in str(error):
-            pytest.skip("packing needs the package index, which does not answer")
+        if "no connection" in str(error) or "cannot be reached" in str(error):
+            pytest.skip(f"packing needs the package indexes: {error}")
         raise
-    print(f"packed in {time.monotonic() - start:.0f} s")
     home.mkdir()
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "PYTHON"))}
     environment |= {"HOME": str(home), "PYTHONUTF8": "1"}
-    start = time.monotonic()
-    done = isolated(pack, sys.executable, str(pack / "install.py"), env=environment)
+    network = "import socket; socket.create_connection(('pypi.org', 443), timeout=5)"
+    assert isolated(stick, sys.executable, "-c", network).returncode
+    done = isolated(stick, sys.executable, str(stick / "install.py"), env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ready." in done.stdout
-    print(f"installed in {time.monotonic() - start:.0f} s")
-
     folder = home / install.FOLDER_NAME
-    python = str(install.python_of(folder))
-    start = time.monotonic()
-    done = isolated(pack, python, "-c", FIRST_PREDICTION, env=environment, cwd=folder)
-    assert "predicted 1" in done.stdout, done.stdout + done.stderr
-    print(f"first fine-tuned prediction after {time.monotonic() - start:.0f} s")
-    done = isolated(pack, python, "-m", "helpers", "run", "01", env=environment, cwd=folder)
+    done = isolated(stick, str(install.python_of(folder)), "-m", "helpers", "run", "00",
+                    env=environment, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -45,22 +45,31 @@ def pip_wheel(folder):
     return wheel(folder, "pip", installed.version, files=files)
 
 
-def repository(folder, requirements, constraints="", **files):
+def repository(folder, required, brought=()):
     """Make a git repository with one commit, whose preflight imports what it requires."""
-    names = [line.partition("==")[0] for line in requirements.split()]
-    texts = {
-        "requirements.txt": f"-c constraints.txt\n{requirements}",
-        "constraints.txt": constraints,
+    for name, text in {
         "pyproject.toml": "[build-system]\nrequires = []\n",
         "helpers/__init__.py": "",
-        "helpers/preflight.py": f"import {', '.join(names)}\nprint('Ready.')\n",
         "notebooks/00_start.ipynb": "as delivered\n",
-        **files,
-    }
-    for name, text in texts.items():
+    }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     git(folder, "init", "--quiet")
+    require(folder, required, brought)
+
+
+def require(folder, required, brought=()):
+    """Let a repository require packages ("name==1.0") that bring others along; commits that."""
+    names = [line.partition("==")[0] for line in required]
+    locked = [*required, *brought, f"pip=={metadata.version('pip')}"]
+    for name, lines in {
+        "requirements.txt": ["-c constraints.txt", *required],
+        "constraints.txt": [line for line in brought if ";" not in line],
+        "tools/lock.txt": ["# made by hand", *locked],
+        "helpers/preflight.py": [*(f"import {name}" for name in names), "print('Ready.')"],
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     commit(folder)
 
 

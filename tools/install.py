@@ -1,26 +1,28 @@
 """Install the notebooks from this folder, without a network: `python3 install.py [FOLDER]`.
 
-`python -m helpers pack` copies this file into a pack as `install.py`, beside `manifest.json`,
-`wheels/`, `repository.zip` and `checkpoints/`. It stands alone: the standard library, and no
-syntax that a Python too old for the notebooks could not read, so that it can say so. The pack is
-only read. A second run goes on where a first one was interrupted, and changes nothing of yours.
+`python -m helpers pack` copies this file into a pack, beside `manifest.json`, `wheels/`,
+`repository.zip` and `checkpoints/`. It stands alone: the standard library, and no syntax that a
+Python too old for the notebooks could not read, so that it can say so. The pack is only read. A
+second run goes on where a first one was interrupted, and changes nothing of yours.
 """
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 RECORD = ".workshop.json"  # in the learner's folder: what was unpacked, to tell what was changed
 LOG = ".workshop.log"
@@ -28,6 +30,8 @@ FOLDER_NAME = "fine-tuning-bert-notebooks"
 LONGEST_WINDOWS_PATH = 259
 SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
 MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
+
+say = functools.partial(print, flush=True)
 
 
 class Stop(Exception):
@@ -40,9 +44,8 @@ def main(arguments=None, pack=None):
     parser.add_argument("folder", nargs="?", help="where to (default: in your home folder)")
     options = parser.parse_args(arguments)
     folder = Path(options.folder or Path.home() / FOLDER_NAME).expanduser().absolute()
-    pack = Path(pack or Path(__file__).parent).absolute()
     try:
-        return install(pack, folder)
+        return install(Path(pack or Path(__file__).parent).absolute(), folder)
     except Stop as stop:
         print(f"Stopped: {stop}", file=sys.stderr)
     except OSError as error:
@@ -56,16 +59,17 @@ def main(arguments=None, pack=None):
 
 
 def install(pack, folder):
-    """Check, unpack, install, place the checkpoints, look whether all is well."""
+    """Check, unpack, install, copy the checkpoints, look whether all is well."""
     manifest = read_manifest(pack)
+    if not manifest.get("complete"):
+        raise Stop("the pack is not complete. On the machine that made it, run "
+                   "`python -m helpers pack` again on this folder.")
     target = fitting_target(manifest)
     check_folder(folder, target)
-    needed = [p for p in manifest["files"] if not p.startswith("wheels/")]
-    needed += ["wheels/" + wheel for wheel in target["wheels"]]
     python = python_of(folder)
     if not python.is_file():
         check_space(folder, target["installed_bytes"])
-    check_files(pack, manifest, needed)
+    check_files(pack, manifest, target)
 
     say(f"Unpacking the notebooks into {folder}")
     for path in unpack(pack / "repository.zip", folder):
@@ -73,7 +77,7 @@ def install(pack, folder):
     make_environment(folder, python)
     say(f"Installing {len(target['wheels'])} packages; this takes a few minutes")
     install_packages(pack, folder, target, python)
-    place_checkpoints(pack, manifest, python)
+    copy_checkpoints(pack, manifest, python)
 
     say("\nWhat this machine has:\n")
     ready = subprocess.call([str(python), "-m", "helpers.preflight"], cwd=str(folder),
@@ -82,26 +86,34 @@ def install(pack, folder):
     return ready
 
 
-def say(line):
-    """Print a line at once."""
-    print(line, flush=True)
-
-
 def read_manifest(pack):
-    """Return the manifest of a pack that is complete."""
+    """Return the manifest of a pack, in which no name leads out of the pack."""
     try:
         manifest = json.loads((pack / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise Stop(f"this install.py is of another version than {MANIFEST}: copy the whole "
+                       "folder again.")
+        names = list(manifest["files"])
+        for target in manifest["targets"]:
+            names += target["wheels"]
+        for checkpoint in manifest["checkpoints"]:
+            names += [checkpoint["model_id"], checkpoint["revision"]] + checkpoint["files"]
+        refuse_outside(names, MANIFEST)
     except FileNotFoundError:
         raise Stop(f"{MANIFEST} is missing beside install.py: copy the whole folder.") from None
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         raise Stop(f"{pack / MANIFEST} is damaged: copy the folder again.") from None
-    if manifest.get("format") != FORMAT:
-        raise Stop(f"this install.py is of another version than {MANIFEST}: copy the whole folder "
-                   "again.")
-    if not manifest["complete"]:
-        raise Stop("the pack is not complete. On the machine that made it, run "
-                   "`python -m helpers pack` again on this folder.")
     return manifest
+
+
+def refuse_outside(names, source):
+    """Stop if one of the names, as Windows or any other system reads it, leaves its folder."""
+    for name in names:
+        path = PureWindowsPath(name)  # it takes / and \ for separators
+        if path.anchor or ":" in name or ".." in path.parts or not path.parts:
+            raise Stop(f"{source} names a file outside of its folder: {name!r}. The pack is "
+                       "damaged or forged. Nothing of it was used; get it again from whom you "
+                       "trust.")
 
 
 def this_platform():
@@ -114,27 +126,24 @@ def this_platform():
 def fitting_target(manifest):
     """Return the target of the pack that is for this Python on this machine."""
     here, version = this_platform(), "{}.{}".format(*sys.version_info[:2])
-    targets = manifest["targets"]
-    pythons = [t["python"] for t in targets if t["platform"] == here]
-    if not pythons:
-        names = sorted({t["platform"] for t in targets})
-        raise Stop("this pack is for {}; this machine is {}. Ask for a pack that has it too."
-                   .format(" and ".join(names), here))
-    if version not in pythons:
-        raise Stop("this pack is for Python {}; this is Python {}. {}".format(
-            " or ".join(pythons), platform.python_version(), other_python(pythons)))
+    targets = {t["python"]: t for t in manifest["targets"] if t["platform"] == here}
+    if not targets:
+        names = sorted({t["platform"] for t in manifest["targets"]})
+        raise Stop(f"this pack is for {' and '.join(names)}; this machine is {here}. Ask for a "
+                   "pack that has it too.")
+    if version not in targets:
+        raise Stop(f"this pack is for Python {' or '.join(targets)}; this is Python "
+                   f"{platform.python_version()}. {other_python(list(targets))}")
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        raise Stop(f"this is a special build of Python. {other_python(pythons)}")
+        raise Stop(f"this is a special build of Python. {other_python(list(targets))}")
     if sys.maxsize < 2**32:
         raise Stop("this is a 32-bit Python. Install the 64-bit one from https://www.python.org.")
-    target = next(t for t in targets if t["platform"] == here and t["python"] == version)
-    for system, found in (("glibc", platform.libc_ver()), ("macOS", platform.mac_ver())):
-        least = target["needs"].get(system)
-        found = found[1] if system == "glibc" else found[0]
+    for system, found in (("glibc", platform.libc_ver()[1]), ("macOS", platform.mac_ver()[0])):
+        least = targets[version]["needs"].get(system)
         if least and numbers(found) < numbers(least):
-            raise Stop("the packages need {} {} or newer; this system has {}.".format(
-                system, least, found or "another C library"))
-    return target
+            raise Stop(f"the packages need {system} {least} or newer; this system has "
+                       f"{found or 'another C library'}.")
+    return targets[version]
 
 
 def numbers(version):
@@ -144,50 +153,46 @@ def numbers(version):
 
 def other_python(versions):
     """Say how to start with a Python that fits: one that is here, or one to install."""
-    for version in versions:
-        if os.name != "nt" and shutil.which("python" + version):
-            return f"There is one here: python{version} install.py"
+    newest = versions[-1]
     if os.name == "nt":
-        return ("If it is installed, use: py -{0} install.py. If not, get Python {0} from "
-                "https://www.python.org/downloads/.".format(versions[-1]))
-    return f"Install Python {versions[-1]} from https://www.python.org/downloads/."
+        return (f"If it is installed, use: py -{newest} install.py. If not, get Python {newest} "
+                "from https://www.python.org/downloads/.")
+    for version in versions:
+        if shutil.which("python" + version):
+            return f"There is one here: python{version} install.py"
+    return f"Install Python {newest} from https://www.python.org/downloads/."
 
 
 def check_folder(folder, target):
     """Refuse a folder that holds something else, or that Windows could not name files in."""
+    if folder.exists() and not folder.is_dir():
+        raise Stop(f"{folder} is a file. Name a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
         raise Stop(f'{folder} is not empty and not from an earlier installation. Name another: '
                    f'install.py "{folder}-2"')
-    if folder.exists() and not folder.is_dir():
-        raise Stop(f"{folder} is a file. Name a folder.")
     longest = len(str(folder / ".venv" / "Lib" / "site-packages")) + 1 + target["longest_path"]
-    if os.name == "nt" and longest > LONGEST_WINDOWS_PATH and not long_paths_allowed():
+    if os.name == "nt" and longest > LONGEST_WINDOWS_PATH:
         raise Stop(f"{folder} is too deep: Windows allows paths of {LONGEST_WINDOWS_PATH} "
                    f"characters, and {longest} would be needed. Name a shorter folder: "
                    "py install.py C:\\bert")
 
 
-def long_paths_allowed():
-    """Say whether Windows was told to allow long paths."""
-    import winreg
-
-    key = r"SYSTEM\CurrentControlSet\Control\FileSystem"
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as opened:
-            return bool(winreg.QueryValueEx(opened, "LongPathsEnabled")[0])
-    except OSError:
-        return False
-
-
 def check_space(folder, needed):
     """Stop if the disk that holds `folder` has less than `needed` bytes free."""
-    there = folder
-    while not there.exists():
-        there = there.parent
+    there = nearest_existing(folder)
     free = shutil.disk_usage(str(there)).free
     if free < needed:
         raise Stop(f"{there} has {free / 1e9:.1f} GB free; {needed / 1e9:.1f} GB are needed. "
                    "Free some space, or name a folder on another disk.")
+
+
+def nearest_existing(path):
+    """Return a path, or the nearest folder above it that exists; stops if the drive does not."""
+    for there in [path, *path.parents]:
+        if there.exists():
+            return there
+    raise Stop(f"there is no drive {path.drive or path.anchor}. Name a folder on one that there "
+               "is.")
 
 
 def sha256(path):
@@ -199,54 +204,55 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def check_files(pack, manifest, names):
-    """Stop at the first file of the pack that is missing or not as it was packed."""
-    total = sum(manifest["files"][name]["bytes"] for name in names)
-    say(f"Checking {len(names)} files ({total / 1e6:.0f} MB)")
+def check_files(pack, manifest, target):
+    """Stop at the first file of those needed that is missing or not as it was packed."""
+    files = manifest["files"]
+    names = [name for name in files if not name.startswith("wheels/")]
+    names += ["wheels/" + wheel for wheel in target["wheels"]]
+    say(f"Checking {len(names)} files")
+    again = "Copy that file again from where the pack came from."
     for name in names:
-        path, known = pack / name, manifest["files"][name]
-        again = "Copy that file again from where the pack came from."
-        if not path.is_file():
+        if not (pack / name).is_file():
             raise Stop(f"{name} is missing in the pack. {again}")
-        if path.stat().st_size != known["bytes"] or sha256(path) != known["sha256"]:
+        if sha256(pack / name) != files.get(name, {}).get("sha256"):
             raise Stop(f"{name} is damaged: its SHA-256 is not the one in {MANIFEST}. {again}")
 
 
 def unpack(archive, folder):
     """Unpack the repository; returns the files that were left as the learner changed them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    record = folder / RECORD
-    try:
-        earlier = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        earlier = {}
-        write(record, b"{}")
     kept = []
-    try:
-        with zipfile.ZipFile(str(archive)) as repository:
-            for entry in repository.infolist():
-                if not entry.filename.endswith("/"):
-                    _unpack_one(repository.read(entry), entry.filename, folder, earlier, kept)
-    finally:
-        write(record, json.dumps(earlier, indent=1).encode("utf-8"))
+    with zipfile.ZipFile(str(archive)) as repository:
+        entries = [e for e in repository.infolist() if not e.filename.endswith("/")]
+        refuse_outside([e.filename for e in entries], archive.name)
+        for entry in entries:
+            if stat.S_ISLNK(entry.external_attr >> 16):
+                raise Stop(f"{archive.name} holds a link, {entry.filename!r}, which could lead "
+                           "anywhere. Nothing of it was used; get it again from whom you trust.")
+        folder.mkdir(parents=True, exist_ok=True)
+        record = folder / RECORD
+        try:
+            earlier = dict(json.loads(record.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            earlier = {}
+            write(record, b"{}")
+        try:
+            for entry in entries:
+                content, path = repository.read(entry), folder / entry.filename
+                fresh = hashlib.sha256(content).hexdigest()
+                there = sha256(path) if path.exists() else None
+                if there not in (None, fresh, earlier.get(entry.filename)):
+                    kept.append(entry.filename)
+                    continue
+                if there != fresh:
+                    write(path, content)
+                earlier[entry.filename] = fresh
+        finally:
+            write(record, json.dumps(earlier, indent=1).encode("utf-8"))
     return kept
-
-
-def _unpack_one(content, name, folder, earlier, kept):
-    """Write one file unless the learner changed it; notes that in `earlier` or in `kept`."""
-    fresh, path = hashlib.sha256(content).hexdigest(), folder / name
-    there = sha256(path) if path.exists() else None
-    if there not in (None, fresh, earlier.get(name)):
-        kept.append(name)
-        return
-    if there != fresh:
-        write(path, content)
-    earlier[name] = fresh
 
 
 def write(path, content):
     """Write bytes to `path`, all of them or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_beside(path) as temporary:
         temporary.write_bytes(content)
 
@@ -254,6 +260,7 @@ def write(path, content):
 @contextlib.contextmanager
 def temporary_beside(path):
     """Yield a temporary path beside `path` that becomes `path` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", dir=str(path.parent))
     os.close(handle)
     try:
@@ -271,7 +278,7 @@ def python_of(folder):
 
 
 def clean_environment():
-    """Return the environment less what would lead pip or Python elsewhere."""
+    """Return the environment without what would lead pip or Python elsewhere."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON"))}
     return dict(kept, PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1")
 
@@ -308,17 +315,16 @@ def install_packages(pack, folder, target, python):
             status = subprocess.call([str(python), *command], cwd=str(folder), stdout=log,
                                      stderr=subprocess.STDOUT, env=clean_environment())
             if status:
-                raise Stop(pip_problem(folder))
+                said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+                raise Stop(f"{pip_problem(said)} The whole log: {folder / LOG}")
 
 
-def pip_problem(folder):
-    """Return what pip's log says went wrong."""
-    log = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-    if "No space left" in log or "Errno 28" in log or "WinError 112" in log:
+def pip_problem(said):
+    """Return what went wrong, from all that pip said."""
+    if "No space left" in said or "WinError 112" in said:  # the system's words
         return "the disk is full. Free some space and give the same command again."
-    errors = [line[7:] for line in log.splitlines() if line.startswith("ERROR: ")]
-    return "pip could not install: {} The whole log: {}".format(
-        errors[-1] if errors else "it gave no reason.", folder / LOG)
+    errors = [line[7:] for line in said.splitlines() if line.startswith("ERROR: ")]
+    return f"pip failed: {errors[-1] if errors else 'it gave no reason.'}"
 
 
 def forget_half_installed(environment):
@@ -332,8 +338,12 @@ def forget_half_installed(environment):
             shutil.rmtree(str(information))
 
 
-def place_checkpoints(pack, manifest, python):
-    """Copy the packed checkpoints into the Hub's cache, those files that are not there yet."""
+def copy_checkpoints(pack, manifest, python):
+    """Copy the packed checkpoints into the Hub's cache, those files that are not there yet.
+
+    They are plain files in a snapshot, as the Hub's client itself keeps them where the system
+    has no links (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
+    """
     if not manifest["checkpoints"]:
         return
     asked = "from huggingface_hub import constants; print(constants.HF_HUB_CACHE)"
@@ -342,32 +352,14 @@ def place_checkpoints(pack, manifest, python):
     for checkpoint in manifest["checkpoints"]:
         model = cache / "models--{}".format(checkpoint["model_id"].replace("/", "--"))
         snapshot = model / "snapshots" / checkpoint["revision"]
-        lacking = [f for f in checkpoint["files"] if not (snapshot / f["name"]).is_file()]
+        lacking = [name for name in checkpoint["files"]
+                   if not (snapshot / Path(name).name).is_file()]
         if lacking:
-            check_space(cache, sum(manifest["files"][f["path"]]["bytes"] for f in lacking))
+            check_space(cache, sum(manifest["files"][name]["bytes"] for name in lacking))
             say(f"Copying {checkpoint['model_id']} into {cache}")
-        for file in lacking:
-            place(pack / file["path"], model, snapshot / file["name"], file["blob"])
-
-
-def place(source, model, link, blob):
-    """Put one file where the Hub's client looks for it: a blob and a link, or a plain file."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.is_symlink():  # to a blob that is gone
-        link.unlink()
-    if blob:
-        content = model / "blobs" / blob
-        content.parent.mkdir(parents=True, exist_ok=True)
-        if not content.is_file():
-            with temporary_beside(content) as temporary:
-                shutil.copyfile(str(source), str(temporary))
-        try:
-            os.symlink(os.path.relpath(str(content), str(link.parent)), str(link))
-        except OSError:  # Windows without the right to make links: as the Hub's client does
-            os.replace(str(content), str(link))
-    else:
-        with temporary_beside(link) as temporary:
-            shutil.copyfile(str(source), str(temporary))
+        for name in lacking:
+            with temporary_beside(snapshot / Path(name).name) as temporary:
+                shutil.copyfile(str(pack / name), str(temporary))
 
 
 def opening_command(folder):

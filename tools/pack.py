@@ -1,189 +1,219 @@
 """Pack everything that a class needs into one folder, for a USB stick or a share.
 
-`python -m helpers pack FOLDER` fills it with the wheels of all requirements, the repository as
-last committed, the full-size checkpoints that are in the Hub's cache here, and `install.py`
-(see `workshop_install`), which installs from it without a network. Needs the standard library,
-pip and git; it goes on where an earlier call was interrupted.
+`python -m helpers pack FOLDER` fills it with the wheels that tools/lock.txt names, the repository
+as last committed, the full-size checkpoints that are in the Hub's cache here, and `install.py`,
+which installs from it without a network. Needs the standard library, pip and git. A second call
+goes on where the first was interrupted.
 """
 
+import argparse
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import time
-import tomllib
+import tempfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import checkpoints, paths, requirements
-from tools import install, wheels
 from helpers.errors import LearnerError
+from tools import install, lock
 
-INSTALLER = Path(install.__file__)
-CONSTRAINTS = "constraints.txt"
+README = Path(__file__).with_name("pack_readme.txt")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+GPU_MEGABYTES = 2600  # more, for PyTorch's CUDA build and the libraries that it brings
+AT_ONCE = 25  # packages for one call of pip; what it downloaded is kept
 INSTALLED = 1.35  # disk taken over bytes unpacked, with compiled modules: measured, 2.2 GB of 1.66
-README = """\
-Fine-tuning BERT: the notebooks, for a machine without a network
 
-You need {pythons} ({platforms}), and {gigabytes:.1f} GB of free disk.
-Python is not in this folder; if the machine lacks it, get it from https://www.python.org.
 
-Open a terminal in this folder and type
-
-    python3 install.py            on Linux and macOS
-    py -{newest} install.py          on Windows
-
-It installs into the folder fine-tuning-bert-notebooks in your home, which takes a few minutes,
-looks whether everything works, and prints the line that opens the notebooks. For another place:
-
-    python3 install.py "/path/to/a folder"
-
-If it stops, it says why and what to do. Giving the same line again goes on where it stopped; what
-you changed in the notebooks stays. This folder is only read: the USB stick can go to the next
-machine as soon as the line is printed.
-
-In the pack: commit {commit} of the project, {checkpoints}.
-"""
+def main(arguments=None):
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers pack",
+        description="Pack wheels, notebooks and checkpoints for machines without a network.",
+    )
+    parser.add_argument("folder", help="such as a USB stick; new, empty or an older pack")
+    parser.add_argument("--platform", nargs="+", default=[], metavar="NAME",
+                        help=f"{', '.join(lock.PLATFORMS)} (default: like this machine)")
+    parser.add_argument("--python", nargs="+", default=[], metavar="VERSION",
+                        help=f"{', '.join(requirements.PYTHONS)} (default: like this one)")
+    parser.add_argument("--gpu", action="store_true", help="PyTorch for NVIDIA cards, on Linux")
+    options = parser.parse_args(arguments)
+    try:
+        pack(options.folder, options.platform, options.python, gpu=options.gpu)
+    except LearnerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. Give the same command again: it goes on from here.",
+              file=sys.stderr)
+        return 130
+    return 0
 
 
 def pack(folder, platforms=(), pythons=(), *, gpu=False):
-    """Fill `folder` for the platforms and versions of Python named; returns 0.
+    """Fill `folder` for the platforms and versions of Python named, and for no others.
 
-    Without names, for a machine and a Python like this one. Afterwards the folder holds exactly
-    what this call asked for. With `gpu`, torch comes in PyPI's build for NVIDIA cards.
+    Without names, it is for a machine and a Python like this one. With `gpu`, torch comes in
+    PyPI's build for NVIDIA cards.
 
     Raises LearnerError where the folder holds something else, for an unknown platform, without
     pip, git or network, where the disk is full, and where a wheel does not exist.
     """
-    start = time.monotonic()
-    targets = chosen_targets(platforms, pythons, gpu)
+    targets = targets_named(platforms, pythons, gpu)
     folder = Path(folder).expanduser().absolute()
-    commit = _commit()
+    commit, locked = _read_commit()
     try:
-        known = _prepared(folder)
-        cached, absent = _checkpoints()
+        manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
+                    "checkpoints": [], **_take_over(folder, targets)}
+        _write_manifest(folder, manifest)
+        cached = _cached_checkpoints()
         _check_space(folder, targets, cached)
-        manifest = _fill(folder, known, targets, cached, commit)
+        for target, entry in zip(targets, manifest["targets"], strict=True):
+            _download_wheels(folder, manifest, target, entry, lock.locked(target, locked))
+        for checkpoint in cached:
+            _copy_checkpoint(folder, manifest, checkpoint)
+        _finish(folder, manifest)
     except OSError as error:
         raise LearnerError(
             f"Could not write into {error.filename or folder}: {paths.reason(error)}. Free some "
             "space or choose another folder, then pack again: it goes on."
         ) from error
-    for name, remedy in absent:
-        print(f"{name} is not in the Hub's cache here, so it is not packed. To have it: {remedy}")
     total = sum(file["bytes"] for file in manifest["files"].values())
-    print(f"Packed {len(manifest['files'])} files, {total / 1e6:.0f} MB, in "
-          f"{time.monotonic() - start:.0f} s. On the other machine: python3 install.py "
-          f"(README.txt says more)")
-    return 0
+    print(f"Packed {len(manifest['files'])} files, {total / 1e6:.0f} MB. On the other machine: "
+          "python3 install.py (README.txt says more)")
 
 
-def chosen_targets(platforms=(), pythons=(), gpu=False):
+def targets_named(platforms=(), pythons=(), gpu=False):
     """Return the targets meant by names of platforms and versions of Python.
 
     Raises LearnerError for one that is not known.
     """
     platforms = list(dict.fromkeys(platforms)) or [install.this_platform()]
     pythons = list(dict.fromkeys(pythons)) or [f"{sys.version_info[0]}.{sys.version_info[1]}"]
-    for kind, names, known in (("platform", platforms, tuple(wheels.PLATFORMS)),
-                               ("version of Python", pythons, wheels.PYTHONS)):
+    for kind, names, known in (("platform", platforms, lock.PLATFORMS),
+                               ("version of Python", pythons, requirements.PYTHONS)):
         for name in names:
             if name not in known:
                 raise LearnerError(
                     f"Nothing can be packed for the {kind} {name!r}. Known: {', '.join(known)}."
                 )
-    if gpu and any(name != "linux-x86_64" for name in platforms):
-        raise LearnerError("--gpu is for linux-x86_64 alone: PyPI has no such torch for others.")
-    return [wheels.Target(wheels.PLATFORMS[name], python, gpu)
+    if gpu and platforms != ["linux-x86_64"]:
+        raise LearnerError("--gpu is for linux-x86_64 alone. Pack the other platforms without it.")
+    return [lock.Target(lock.PLATFORMS[name], python, gpu)
             for name in platforms for python in pythons]
 
 
-def _git(*arguments):
+def _read_commit():
+    """Return the last commit and the lock in it; says which changes are not in that commit."""
+    commit = _run_git("rev-parse", "HEAD").strip()
+    changed = [line[3:] for line in _run_git("status", "--porcelain").splitlines()]
+    if changed:
+        print(f"Packing the last commit, {commit[:10]}. To have what you changed since in the "
+              f"pack, commit it: {', '.join(changed[:3])}{', …' if len(changed) > 3 else ''}")
+    locked = _run_git("show", f"HEAD:{lock.FILE}")
+    stale = lock.out_of_date(locked, requirements.pinned())
+    if stale:
+        raise LearnerError(f"{lock.FILE} is out of date: it lacks {', '.join(stale)}. "
+                           f"Run {lock.COMMAND} and commit the file.")
+    return commit, locked
+
+
+def _run_git(*arguments):
     """Return what git prints about this repository; raises LearnerError if it cannot."""
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(paths.ROOT), "-c", "core.autocrlf=false", *arguments],
-            capture_output=True, text=True, encoding="utf-8", check=True,
-        )
+            capture_output=True, encoding="utf-8", check=True,
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
         raise LearnerError(
             f"Packing takes the files that git knows, and git failed ({said}). Install it from "
             "https://git-scm.com, and pack from a clone of the repository."
         ) from error
-    return done.stdout
 
 
-def _commit():
-    """Return the current commit; says if there are changes that it does not hold."""
-    commit = _git("rev-parse", "HEAD").strip()
-    changed = _git("status", "--porcelain").splitlines()
-    if changed:
-        print(f"Packing the last commit, {commit[:10]}, without your {len(changed)} changes since:"
-              f" {', '.join(line[3:] for line in changed[:3])}"
-              f"{', …' if len(changed) > 3 else ''}. Commit them to have them in the pack.")
-    return commit
+def _take_over(folder, targets):
+    """Make the folder, or keep what is intact of an earlier pack; returns the manifest's start.
 
-
-def _prepared(folder):
-    """Make the folder, or take it over from an earlier call; returns the files known in it.
-
-    Files that the earlier manifest does not know, or whose checksum differs, are removed.
+    Damaged and unknown wheels and checkpoints are deleted. Raises LearnerError where the folder
+    holds anything but a pack.
     """
     if find_spec("pip") is None:
         raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
                            "sudo apt install python3-pip python3-venv).")
-    manifest = folder / install.MANIFEST
     if folder.exists() and not folder.is_dir():
         raise LearnerError(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not manifest.is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / install.MANIFEST).is_file():
         raise LearnerError(
             f"{folder} is not empty and holds no earlier pack. Name an empty or a new folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        known = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError):
-        known = {}
-    intact = {}
-    for part in ("wheels", "checkpoints"):
-        (folder / part).mkdir(exist_ok=True)
-        for path in [p for p in (folder / part).rglob("*") if p.is_file()]:
-            name = path.relative_to(folder).as_posix()
-            if known.get(name) == _entry(path):
-                intact[name] = known[name]
-            else:
-                path.unlink()
-    return intact
+        earlier = install.read_manifest(folder)
+    except install.Stop:  # there is none, or it is damaged
+        earlier = {"files": {}, "targets": []}
+    files = {name: known for name, known in earlier["files"].items()
+             if (folder / name).is_file() and _describe(folder / name) == known}
+    _delete_all_but(folder, files)
+    entries = []
+    for target in targets:
+        entry = {"platform": target.platform.name, "python": target.python, "gpu": target.gpu}
+        same = (t["wheels"] for t in earlier["targets"] if entry.items() <= t.items())
+        wheels = [name for name in next(same, ()) if f"wheels/{name}" in files]
+        entries.append({**entry, "needs": target.platform.needs, "wheels": wheels})
+    return {"files": files, "targets": entries}
 
 
-def _entry(path):
+def _delete_all_but(folder, names):
+    """Delete the wheels and checkpoints that are not among the names, and empty folders."""
+    for path in sorted([*folder.glob("wheels/**/*"), *folder.glob("checkpoints/**/*")])[::-1]:
+        if path.is_dir():
+            with contextlib.suppress(OSError):  # not empty
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in names:
+            path.unlink()
+
+
+def _describe(path):
     return {"bytes": path.stat().st_size, "sha256": install.sha256(path)}
 
 
-def _checkpoints():
-    """Return the full-size checkpoints that are cached here, and (name, remedy) of the others."""
-    cached, absent = [], []
+def _write_manifest(folder, manifest):
+    with paths.replacing(folder / install.MANIFEST) as fresh:
+        fresh.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _cached_checkpoints():
+    """Return the full-size checkpoints that are cached here; says how to have the others."""
+    cached = []
     for name in checkpoints.NAMES:
         try:
             there = checkpoints.at_hand(name, "full")
         except ImportError:  # the Hub's client is not installed, so nobody has downloaded either
             there = False
-        model_id = checkpoints.CATALOGUE[name, "full"].model_id
         if there:
             cached.append(checkpoints.find(name, "full"))
         else:
             program = f"from helpers import checkpoints as c; c.find('{name}', 'full')"
-            absent.append((model_id, f'python -c "{program}", then pack again.'))
-    return cached, absent
+            print(f"{checkpoints.CATALOGUE[name, 'full'].model_id} is not in the Hub's cache "
+                  f'here, so it is not packed. To have it: python -c "{program}", then pack again')
+    return cached
+
+
+def _files(checkpoint):
+    names = checkpoints.CATALOGUE[checkpoint.name, checkpoint.size].files
+    return [checkpoint.path / name for name in sorted(names)]
 
 
 def _check_space(folder, targets, cached):
     """Raise LearnerError if the pack would not fit, as far as can be told before."""
-    needed = sum(t.platform.megabytes + t.gpu * wheels.GPU_MEGABYTES for t in targets) * 10**6
-    needed += sum(f.stat().st_size for c in cached for f in c.path.iterdir())
+    needed = sum(t.platform.megabytes + t.gpu * GPU_MEGABYTES for t in targets) * 10**6
+    needed += sum(file.stat().st_size for c in cached for file in _files(c))
     there = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     free = shutil.disk_usage(folder).free
     print(f"The pack will take up to {needed / 1e9:.1f} GB.", flush=True)
@@ -194,109 +224,111 @@ def _check_space(folder, targets, cached):
         )
 
 
-def _fill(folder, files, targets, cached, commit):
-    """Write all that belongs into the pack, the manifest last; returns the manifest."""
-    manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
-                "targets": [], "checkpoints": [], "files": files}
-    _write_manifest(folder, manifest)
-    wanted = [f"{name}=={version}" for name, version in requirements.pinned().items()]
-    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted += ["pip", *project["build-system"]["requires"]]
-    pins = requirements.pinned(paths.ROOT / CONSTRAINTS)
+def _download_wheels(folder, manifest, target, entry, lines):
+    """Bring the wheels that `lines` of the lock name into the pack, and into a target's entry."""
+    (folder / "wheels").mkdir(exist_ok=True)
+    wheels = {_line_of(name): name for name in entry["wheels"]}
+    lacking = [line for line in lines if line not in wheels]
+    from_pypi = [line for line in lacking if not line.endswith("+cpu")]
+    batches = [from_pypi[i:i + AT_ONCE] for i in range(0, len(from_pypi), AT_ONCE)]
+    for batch in [*batches, *([line] for line in lacking if line.endswith("+cpu"))]:
+        print(f"{target}: {len(wheels)} of {len(lines)} packages are there", flush=True)
+        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder / "wheels") as incoming:
+            _run_pip(target, batch, incoming)
+            for wheel in Path(incoming).glob("*.whl"):
+                path = folder / "wheels" / wheel.name
+                os.replace(wheel, path)
+                wheels[_line_of(wheel.name)] = wheel.name
+                manifest["files"][f"wheels/{wheel.name}"] = _describe(path)
+        entry["wheels"] = list(wheels.values())
+        _write_manifest(folder, manifest)
+    entry["wheels"] = [wheels[line] for line in lines]
+    parts = []
+    for name in entry["wheels"]:
+        with zipfile.ZipFile(folder / "wheels" / name) as archive:
+            parts += archive.infolist()
+    entry["installed_bytes"] = round(sum(part.file_size for part in parts) * INSTALLED)
+    entry["longest_path"] = max(len(part.filename) for part in parts)
+
+
+def _line_of(wheel):
+    """Return the lock's line that a wheel's file name answers, such as "numpy==2.4.6"."""
+    name, version = wheel.split("-")[:2]
+    return f"{lock.normalized(name)}=={version}"
+
+
+def _run_pip(target, lines, incoming):
+    """Let pip download one wheel for each line; raises LearnerError if it does not."""
+    for_cpu = lines[0].endswith("+cpu")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+            "--disable-pip-version-check", "--progress-bar=off", "--no-color", "--dest", incoming,
+            f"--python-version={target.python}", "--implementation=cp",
+            *(f"--platform={tag}" for tag in target.platform.tags),
+            *(["--retries=2", f"--extra-index-url={CPU_INDEX}"] if for_cpu else []), *lines,
+        ],
+        env={**os.environ, "TMPDIR": incoming},  # where there has to be room anyway
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise LearnerError(_explain(done.stdout, target, for_cpu))
+
+
+def _explain(printed, target, for_cpu=False):
+    """Return why pip stopped, and what to do about it."""
+    missing = re.search(r"No matching distribution found for (\S+)", printed)
+    if missing and for_cpu:
+        return (f"{missing[1]} for {target} was not found: PyTorch's index of builds for CPUs, "
+                f"{CPU_INDEX}, has none or cannot be reached. Try again where it can. On "
+                f"linux-x86_64, --gpu packs PyPI's build, {GPU_MEGABYTES / 1000:.1f} GB more.")
+    if "connection broken by" in printed:  # pip's warning each time it tries again
+        return ("There is no connection to the package index. Try again with a network: what has "
+                "been downloaded is kept.")
+    if missing:
+        return (f"The package index has no wheel of {missing[1]} for {target}. Leave that "
+                f"platform or version of Python out, or change the pin and run {lock.COMMAND}.")
+    return f"{target}: {install.pip_problem(printed)}"
+
+
+def _copy_checkpoint(folder, manifest, checkpoint):
+    """Copy a cached checkpoint into the pack and note it in the manifest."""
+    home = f"checkpoints/{checkpoint.model_id.replace('/', '--')}/{checkpoint.revision}"
+    names = {f"{home}/{file.name}": file for file in _files(checkpoint)}
+    for name in names.keys() - manifest["files"].keys():
+        with paths.replacing(folder / name) as fresh:
+            shutil.copyfile(names[name], fresh)
+        manifest["files"][name] = _describe(folder / name)
+    manifest["checkpoints"].append({"model_id": checkpoint.model_id, "files": list(names),
+                                    "revision": checkpoint.revision})
+
+
+def _finish(folder, manifest):
+    """Write the rest: repository, installer, README.txt; delete what is no part of this pack."""
+    targets, wheels = manifest["targets"], set()
     for target in targets:
-
-        def downloaded(*line, flush, target=target):
-            _add_files(manifest, folder, (folder / "wheels").glob("*.whl"))
-            _write_manifest(folder, manifest)
-            print(*line, flush=flush)
-
-        chosen = wheels.collect(target, wanted, pins, folder / "wheels", say=downloaded)
-        manifest["targets"].append(_described(target, sorted(chosen.values())))
-        _add_files(manifest, folder, chosen.values())
-    _remove_others(folder, manifest)
-    for checkpoint in cached:
-        manifest["checkpoints"].append(_copied(checkpoint, folder, manifest))
-    archive = folder / "repository.zip"
-    with paths.replacing(archive) as fresh:
-        _git("archive", "--format=zip", f"--output={fresh}", "HEAD")
-    shutil.copyfile(INSTALLER, folder / "install.py")
-    readme = folder / "README.txt"
-    readme.write_text(_readme(manifest), encoding="utf-8")
-    for path in (archive, folder / "install.py", readme):
-        manifest["files"][path.name] = _entry(path)
+        wheels.update(f"wheels/{wheel}" for wheel in target["wheels"])
+    names = wheels.union(*(checkpoint["files"] for checkpoint in manifest["checkpoints"]))
+    _delete_all_but(folder, names)
+    with paths.replacing(folder / "repository.zip") as fresh:
+        _run_git("archive", "--format=zip", f"--output={fresh}", manifest["commit"])
+    shutil.copyfile(install.__file__, folder / "install.py")
+    pythons = list(dict.fromkeys(target["python"] for target in targets))
+    models = [checkpoint["model_id"] for checkpoint in manifest["checkpoints"]]
+    text = README.read_text(encoding="utf-8").format(
+        pythons=" or ".join(pythons), newest=pythons[-1], commit=manifest["commit"][:10],
+        platforms=", ".join(dict.fromkeys(target["platform"] for target in targets)),
+        gigabytes=max(target["installed_bytes"] for target in targets) / 1e9,
+        checkpoints=" and ".join(models) or "the small checkpoints alone",
+    )
+    (folder / "README.txt").write_text(text, encoding="utf-8")
+    manifest["files"] = {name: manifest["files"][name] for name in sorted(names)}
+    for name in ("repository.zip", "install.py", "README.txt"):
+        manifest["files"][name] = _describe(folder / name)
     manifest["complete"] = True
     _write_manifest(folder, manifest)
-    return manifest
 
 
-def _write_manifest(folder, manifest):
-    with paths.replacing(folder / install.MANIFEST) as fresh:
-        fresh.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _add_files(manifest, folder, files):
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        if name not in manifest["files"]:
-            manifest["files"][name] = _entry(path)
-
-
-def _described(target, chosen):
-    """Return what the manifest says of a target."""
-    entries = []
-    for wheel in chosen:
-        with zipfile.ZipFile(wheel) as archive:
-            entries += archive.infolist()
-    unpacked = sum(entry.file_size for entry in entries)
-    return {
-        "platform": target.platform.name, "python": target.python, "gpu": target.gpu,
-        "needs": dict(target.platform.needs), "wheels": [wheel.name for wheel in chosen],
-        "installed_bytes": round(unpacked * INSTALLED),
-        "longest_path": max(len(entry.filename) for entry in entries),
-    }
-
-
-def _remove_others(folder, manifest):
-    """Remove the wheels that no target of this pack needs."""
-    needed = {f"wheels/{wheel}" for target in manifest["targets"] for wheel in target["wheels"]}
-    for wheel in (folder / "wheels").glob("*.whl"):
-        name = f"wheels/{wheel.name}"
-        if name not in needed:
-            wheel.unlink()
-            manifest["files"].pop(name, None)
-
-
-def _copied(checkpoint, folder, manifest):
-    """Copy a cached checkpoint into the pack; returns what the manifest says of it.
-
-    `blob` is the name under which the Hub's cache keeps a file's content, if it links to it.
-    """
-    files = []
-    for cached in (checkpoint.path / f for f in sorted(_files(checkpoint))):
-        home = f"checkpoints/{checkpoint.model_id.replace('/', '--')}/{checkpoint.revision}"
-        name = f"{home}/{cached.name}"
-        if name not in manifest["files"]:
-            (folder / home).mkdir(parents=True, exist_ok=True)
-            with paths.replacing(folder / name) as fresh:
-                shutil.copyfile(cached, fresh)
-            manifest["files"][name] = _entry(folder / name)
-        blob = Path(os.readlink(cached)).name if cached.is_symlink() else None
-        files.append({"name": cached.name, "path": name, "blob": blob})
-    return {"model_id": checkpoint.model_id, "revision": checkpoint.revision, "files": files}
-
-
-def _files(checkpoint):
-    return checkpoints.CATALOGUE[checkpoint.name, checkpoint.size].files
-
-
-def _readme(manifest):
-    targets = manifest["targets"]
-    pythons = list(dict.fromkeys(t["python"] for t in targets))
-    names = [c["model_id"] for c in manifest["checkpoints"]]
-    return README.format(
-        pythons=f"Python {' or '.join(pythons)}", newest=pythons[-1],
-        platforms=", ".join(dict.fromkeys(t["platform"] for t in targets)),
-        gigabytes=max(t["installed_bytes"] for t in targets) / 1e9,
-        commit=manifest["commit"][:10],
-        checkpoints=f"with {' and '.join(names)}" if names else "the small checkpoints alone",
-    )
+if __name__ == "__main__":
+    sys.exit(main())
