@@ -29,7 +29,7 @@ from helpers import hub as product
 from helpers import paths
 from helpers.errors import LearnerError
 
-WORKERS = 4  # most of the time is waiting
+WORKERS = 8  # most of the time is waiting
 SECONDS = 90  # no case may take longer, whatever else the machine does
 LONG = 60.0
 WEIGHTS, CONFIG, TOKENIZER, SETTINGS, VOCAB = (
@@ -93,7 +93,7 @@ def places(kind, error, *, last=WEIGHTS, name="bert"):
     return [*passing, Case((Fault(kind, last),), error, name)]
 
 
-def answers(status, error):
+def answers(status, error, method):
     """Return an HTTP error at the announcement and at the content, passing and staying."""
     def case(file, method, times=1, error="", headers=()):
         fault = Fault("error", file, method, times, status=status, headers=dict(headers))
@@ -101,7 +101,7 @@ def answers(status, error):
 
     return [
         case(CONFIG, "HEAD"), case(WEIGHTS, "HEAD", 2, headers={"Retry-After": "2"}),
-        case(VOCAB, "GET"), case(WEIGHTS, "GET"), case(WEIGHTS, "HEAD", None, error),
+        case(VOCAB, "GET"), case(WEIGHTS, "GET"), case(WEIGHTS, method, None, error),
     ]
 
 
@@ -133,14 +133,14 @@ KINDS = {
         Case((Fault("gone", "", ""),), BROKE),
     ],
     "429, too many requests": [
-        *answers(429, BUSY),
+        *answers(429, BUSY, "HEAD"),
         *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, status=429,
                     headers={"Retry-After": "300"}),
         *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, method="GET", status=429,
                     headers={"Retry-After": "300"}),
     ],
-    "500, a fault of the Hub": answers(500, FAULTY),
-    "503, overloaded": answers(503, FAULTY),
+    "500, a fault of the Hub": answers(500, FAULTY, "HEAD"),
+    "503, overloaded": answers(503, FAULTY, "GET"),
     "404, a file is not there": [
         *every_time("error", "refuses a file", CONFIG, WEIGHTS, VOCAB, TOKENIZER, status=404,
                     headers={"X-Error-Code": "EntryNotFound"}),
@@ -208,7 +208,7 @@ KINDS = {
         Case(cached=("*",), damaged=((VOCAB, "flipped"), (CONFIG, "emptied"))),
         Case(cached=("*",), damaged=((TOKENIZER, "link_broken"),)),
         Case(cached=("*",), damaged=((WEIGHTS, "flipped"),),
-             faults=(Fault("error", WEIGHTS, "HEAD", status=500),),
+             faults=(Fault("error", WEIGHTS, status=500),),
              error=f"model.safetensors in the cache is damaged.*{FAULTY}"),
     ],
     "the process is killed": [
