@@ -57,15 +57,19 @@ class Entry:
                     f"{self.package}=={self.revision}")
         return f"git checkout -- {self.place}"
 
+    def home(self):
+        """Return the bundled folder, there or not, or None if its package is not installed."""
+        if not self.package:
+            return paths.DATA / self.folder
+        spec = importlib.util.find_spec(self.package.replace("-", "_"))
+        return Path(spec.origin).parent / self.folder if spec else None
+
     def path(self):
-        """Return the bundled or cached folder if all files are there, else None."""
+        """Return the bundled or cached folder if all files are in it, else None."""
         if not self.folder:
             return hub.cached(self)
-        folder = paths.DATA / self.folder
-        if self.package:
-            spec = importlib.util.find_spec(self.package.replace("-", "_"))
-            folder = Path(spec.origin).parent / self.folder if spec else None
-        return folder if folder and all((folder / file).is_file() for file in self.files) else None
+        home = self.home()
+        return home if home and all((home / file).is_file() for file in self.files) else None
 
 
 # The SHA-256 of the Hub's files are from public records; the files were never downloaded here.

@@ -196,11 +196,9 @@ def _running(command, environment):
 
 
 def _bytes_in(folder):
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # it may just have been renamed
-            total += 0 if path.is_symlink() or path.is_dir() else path.stat().st_size
-    return total
+    with contextlib.suppress(OSError):  # a file has just been renamed
+        return sum(path.lstat().st_size for path in folder.rglob("*"))
+    return 0
 
 
 def _explain(lines):
@@ -223,8 +221,9 @@ def _fetch(model_id, revision, *files):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     for file in files:
-        with contextlib.suppress(HfHubHTTPError):  # the download asks again, and with patience:
-            # half a minute even without a network. This says at once that there is none.
+        # One question by itself says at once that there is no network; the download would try for
+        # half a minute. What else goes wrong is left to the download.
+        with contextlib.suppress(HfHubHTTPError):
             get_hf_file_metadata(hf_hub_url(model_id, file, revision=revision))
         hf_hub_download(model_id, file, revision=revision)
 
