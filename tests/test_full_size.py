@@ -45,7 +45,9 @@ SHORTER = {  # what stands in a cell once, and what stands there instead
     },
 }
 FIRST_CELL = """
-from helpers import reviews
+from helpers import checkpoints, reviews
+
+checkpoints.CATALOGUE |= eval({entries!r}, vars(checkpoints))
 
 _all = reviews.load
 
@@ -102,21 +104,23 @@ def test_the_weights_have_their_real_sizes(repositories):
     ]
 
 
-def shortened(path):
-    """Return a notebook with few reviews, otherwise as it stands."""
+def shortened(path, repositories):
+    """Return a notebook with few reviews and these files' checksums, otherwise as it stands."""
     number = path.name[:2]
     notebook = nbformat.read(path, as_version=4)
     for old, new in SHORTER.get(number, {}).items():
         notebook = replaced(notebook, old, new)
-    first = nbformat.v4.new_code_cell(FIRST_CELL.format(counts=REVIEWS[number]))
-    notebook.cells.insert(0, first)
+    first = FIRST_CELL.format(
+        counts=REVIEWS[number], entries=repr(hub_repositories.entries(repositories))
+    )
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     return notebook
 
 
 @pytest.mark.parametrize("number", REVIEWS)
 def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cache, tmp_path):
     path = next(p for p in run.chosen() if p.name.startswith(number))
-    nbformat.write(shortened(path), tmp_path / path.name)
+    nbformat.write(shortened(path, hub.repositories), tmp_path / path.name)
     names = ["bert", "gpt2"] if number == "05" else ["bert"]
     here = [cache / f"models--{checkpoints.CATALOGUE[n, 'full'].model_id.replace('/', '--')}"
             for n in names]
