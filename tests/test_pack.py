@@ -542,6 +542,18 @@ subprocess.run(["mount", "--bind", pack, pack], check=True)
 subprocess.run(["mount", "-o", "remount,bind,ro", pack], check=True)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
+FIRST_PREDICTION = """
+import transformers
+from helpers import batching, checkpoints, reviews, training
+path = checkpoints.find("bert").path
+data, tokenizer = reviews.load(), transformers.AutoTokenizer.from_pretrained(path)
+model = transformers.AutoModelForSequenceClassification.from_pretrained(path, num_labels=2)
+encoded = batching.tokenize(data["train"].select(range(96)), tokenizer)
+training.train(model, batching.loader(encoded, tokenizer, 16, train=True), epochs=2,
+               learning_rate=1e-4)
+batch = tokenizer(["What a lovely little place."], return_tensors="pt")
+print("predicted", int(model.eval()(**batch).logits.argmax()))
+"""
 
 
 def isolated(pack, *command, **options):
@@ -572,6 +584,8 @@ def test_the_real_pack_installs_without_a_network_and_trains(tmp_path, monkeypat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ready." in done.stdout
     folder = home / install.FOLDER_NAME
-    done = isolated(stick, str(install.python_of(folder)), "-m", "helpers", "run", "00",
-                    env=environment, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    python = str(install.python_of(folder))
+    for command in (["-c", FIRST_PREDICTION], ["-m", "helpers", "run", "01"]):
+        done = isolated(stick, python, *command, env=environment, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("predicted 1" in done.stdout) == (command[0] == "-c")
