@@ -139,11 +139,13 @@ def at_hand(name, size):
 
 
 def quiet():
-    """Switch off transformers' report on loaded weights and its progress bars, for the session."""
+    """Switch off reports on loaded weights and progress bars, in this session."""
+    import datasets
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    datasets.disable_progress_bars()
 
 
 def current_size(size=None):

@@ -33,10 +33,8 @@ def find(asked):
     Raises LearnerError if it cannot be loaded.
     """
     from transformers import AutoConfig
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    checkpoints.quiet()
     path, about = asked, {"name": asked, "hub_id": asked}
     if asked in checkpoints.NAMES:
         found = checkpoints.find(asked)

@@ -218,7 +218,7 @@ def _test(encoded, tokenizer):
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m making.benchmark", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m helpers benchmark", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))

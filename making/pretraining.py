@@ -22,11 +22,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 import transformers
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
-from helpers import generation, paths, reviews, trainers
+from helpers import generation, paths, trainers
 from helpers.errors import LearnerError
 from making import corpus, from_bert
 
@@ -189,7 +190,7 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     teacher, further, seen = None, [], []
     if recipe.start == "bert":
         teacher = from_bert.Teacher(recipe.layers)
-        seen = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
+        seen = pd.read_csv(paths.data_file("reviews", "extra.csv"))["text"].tolist()
         further = REPEATED * (seen + [f" {w}" for w in from_bert.words(teacher.pieces)[:WORDS]])
     tokenizer = train_tokenizer(train_texts + further, recipe.vocab_size)
     train_blocks = blocks(train_texts, tokenizer)
@@ -366,7 +367,7 @@ def save(model, tokenizer, output, figures):
 def main(arguments=None):
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m making.pretraining", description=__doc__.partition("\n\n")[0],
+        prog="python -m helpers pretrain", description=__doc__.partition("\n\n")[0],
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--corpus", help="a folder of .txt files, one paragraph per line")

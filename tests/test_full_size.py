@@ -1,4 +1,4 @@
-"""Notebooks 01 to 05 and 07 run with the full-size checkpoints, downloaded from a Hub on this machine.
+"""Notebooks 01 to 05 and 07 run with the full-size checkpoints, downloaded from a local Hub.
 
 Every cell is executed as it stands, in a copy of the notebook that is made shorter in two ways:
 a first cell keeps only a few of the reviews, and where a cell itself takes a fixed number of
@@ -126,7 +126,7 @@ def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cach
             for n in names]
     complete = all(folder.is_dir() for folder in here)
     hub.log.clear()
-    notebook, seconds, peak, error = run.execute(tmp_path / path.name)
+    _, seconds, peak, error = run.execute(tmp_path / path.name)
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)  # models of half a gigabyte
     print(f"{path.stem}: {seconds:.0f} s, {peak / 2**30:.1f} GB")
     assert error is None

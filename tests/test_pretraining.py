@@ -8,12 +8,13 @@ import math
 import os
 import shutil
 
+import pandas as pd
 import pytest
 import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from helpers import checkpoints, curves, paths, reviews, trainers
+from helpers import checkpoints, curves, paths, trainers
 from helpers.errors import LearnerError
 from making import corpus, pretraining
 
@@ -25,7 +26,7 @@ TINY = pretraining.Recipe(vocab_size=400, width=32, inner=64, layers=1, heads=2,
 def texts(tmp_path_factory):
     """A folder with two works, made of the reviews that no notebook uses."""
     folder = tmp_path_factory.mktemp("texts")
-    extra = reviews.read_csv(paths.data_file("reviews", "extra.csv"))["text"][:]
+    extra = pd.read_csv(paths.data_file("reviews", "extra.csv"))["text"].tolist()
     for name, part in (("one", extra[:900]), ("two", extra[900:])):
         (folder / f"{name}.txt").write_text("\n\n".join(part), encoding="utf-8")
     return folder

@@ -1,1 +1,1 @@
-"""What runs, ships and publishes the series. Needs a checkout; nothing here is imported by a cell."""
+"""What runs, ships and publishes the series. Needs a checkout; no cell imports it."""
