@@ -43,7 +43,7 @@ EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [
 BAG = {"bag": (0.8, 0.7, 0.9)}
 FIGURES = [
     (plots.loss_curves, ({"mine": RUN}, RUN), "mine ends at 0.50; the reference run ends"),
-    (plots.accuracy_bars, (BAG, "Bars"), "bag 0.800"),
+    (plots.accuracy_bars, ({**BAG, "all": (1.0, 0.9, 1 - 1e-16)}, "Bars"), "bag 0.800, all 1.0"),
     (plots.accuracy_bars, (BAG, "Bars", 0.5, {"bag": [0.7, 0.9]}), "bag 0.800"),
     (nb01.parameter_bars, ({"small": {"embeddings": 9e6, "encoder": 1e7}},),
      "small: embeddings 9.0 million, encoder 10.0 million"),
