@@ -13,10 +13,10 @@ import torch
 from helpers import generation, plots
 from helpers.errors import LearnerError
 
-_PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
-_SPECIAL, _UNKNOWN = "#E3E5E8", "#F3C6C6"
+_WORDS = ("#CFE3F3", "#FBE0CC")  # the colours of words, in turn
 _MONO = "font-family:monospace"
 _WRAPPED = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+_WHOLE = {"description_width": "initial"}  # no description is cut off
 
 
 class Playable(ipywidgets.VBox):
@@ -69,17 +69,17 @@ def token_explorer(tokenizer, text):
 
 
 def tokens_html(tokenizer, text):
-    """Return HTML with a box per token: the piece, coloured by word, above the id."""
+    """Return HTML with a box per token: the piece above its id, in the colour of its word.
+
+    Special tokens are grey, unknown ones red.
+    """
     encoding = tokenizer(text)
     ids, words = encoding["input_ids"], encoding.word_ids()
     boxes = []
     for token, number, word in zip(encoding.tokens(), ids, words, strict=True):
+        colour = "#F3C6C6" if token == tokenizer.unk_token else _WORDS[(word or 0) % 2]
         if word is None or token in (tokenizer.eos_token, tokenizer.bos_token):
-            colour = _SPECIAL
-        elif token == tokenizer.unk_token:
-            colour = _UNKNOWN
-        else:
-            colour = _PIECES[word % 2]
+            colour = "#E3E5E8"
         boxes.append(
             f'<span style="display:inline-block;margin:2px;padding:2px 7px;border-radius:5px;'
             f"background:{colour};color:{plots.INK};text-align:center;line-height:1.35;"
@@ -105,8 +105,8 @@ def attention_explorer(model, tokenizer, text, layer=1, head=1):
         tokens, weights = seen(text)
         return attention_html(tokens, weights[layer - 1, head - 1])
 
-    view = _view(show, [field, layers, heads])
-    return Playable([field, ipywidgets.HBox([layers, heads]), view])
+    sliders = [layers, heads]
+    return Playable([field, ipywidgets.HBox(sliders), _view(show, [field, *sliders])])
 
 
 @torch.inference_mode()
@@ -120,10 +120,7 @@ def attentions(model, tokenizer, text, max_tokens=32):
 
 
 def attention_html(tokens, weights):
-    """Return HTML of one head: a row per token that looks, a column per token looked at.
-
-    `weights` has the shape (tokens, tokens); each row adds up to 1.
-    """
+    """Return HTML of the weights of a head, (tokens, tokens): a row per token that looks."""
     label = f"{_MONO};font-size:12px"
     head = "".join(
         '<th style="height:74px;vertical-align:bottom;padding:0;font-weight:normal">'
@@ -156,35 +153,27 @@ def classifier(predict, text):
     `predict` takes a list of texts and returns probabilities of shape (texts, 2).
     """
     field = _text_field(text, "Review")
-    return Playable([
-        field, _view(lambda text: probability_html(float(predict([text])[0, 1])), [field]),
-    ])
 
+    def bar(text):
+        positive = float(predict([text])[0, 1])
+        return (
+            '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
+            f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
+            'overflow:hidden;display:flex;justify-content:flex-end">'
+            f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
+            f"<span>positive: <b>{positive:.3f}</b></span></div>"
+        )
 
-def probability_html(positive):
-    """Return HTML of one bar: the probability of the positive class, 0 to 1, blue."""
-    return (
-        '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
-        f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
-        'overflow:hidden;display:flex;justify-content:flex-end">'
-        f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
-        f"<span>positive: <b>{positive:.3f}</b></span></div>"
-    )
+    return Playable([field, _view(bar, [field])])
 
 
 def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
-    """Return a prompt, the settings of sampling, bars of the next token and a written text.
-
-    The bars follow every change; the button writes. A prompt that cannot be continued is
-    answered in a sentence.
-    """
+    """Return a prompt, the settings of sampling, bars of the next token and a written text."""
     field = _text_field(prompt, "Prompt")
     greedy = ipywidgets.Checkbox(value=False, description="greedy", indent=False)
-    temperature = ipywidgets.FloatSlider(1.0, min=0.1, max=2.0, step=0.1,
-                                         description="temperature")
-    top_k = ipywidgets.IntSlider(0, min=0, max=50, description="top-k (0: all)",
-                                 style={"description_width": "initial"})
-    top_p = ipywidgets.FloatSlider(1.0, min=0.05, max=1.0, step=0.05, description="top-p")
+    temperature = ipywidgets.FloatSlider(1, min=0.1, max=2, step=0.1, description="temperature")
+    top_k = ipywidgets.IntSlider(0, 0, 50, description="top-k (0: all)", style=_WHOLE)
+    top_p = ipywidgets.FloatSlider(1, min=0.05, max=1, step=0.05, description="top-p")
     seed = ipywidgets.BoundedIntText(0, min=0, max=9999, description="Seed")
     button = ipywidgets.Button(description="Write", button_style="primary", icon="pencil")
     sliders = [temperature, top_k, top_p]
@@ -194,7 +183,14 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
     def choose(prompt, greedy, *settings):
         sampling = None if greedy else generation.Sampling(*settings)
         found = generation.next_tokens(model, tokenizer, prompt, sampling)
-        return next_tokens_html(found[:1] if greedy else found)
+        rows = "".join(
+            '<div style="display:flex;align-items:center;gap:8px;line-height:1.5"><code '
+            f'style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
+            f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;'
+            f'background:{plots.BLUE}"></div><small>{share:.3f}</small></div>'
+            for token, share in (found[:1] if greedy else found)
+        )
+        return f"<div>{rows}</div>"
 
     def write(seed, prompt, greedy, *settings):
         sampling = None if greedy else generation.Sampling(*settings)
@@ -210,39 +206,24 @@ def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
     ])
 
 
-def next_tokens_html(tokens):
-    """Return HTML with one bar per token, from pairs of (text, probability)."""
-    rows = "".join(
-        '<div style="display:flex;align-items:center;gap:8px;line-height:1.5">'
-        f'<code style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
-        f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;'
-        f'background:{plots.BLUE}"></div><small>{share:.3f}</small></div>'
-        for token, share in tokens
-    )
-    return f"<div>{rows}</div>"
-
-
 def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
-    """Return controls for three hyperparameters, a button that trains, and the curves so far.
+    """Return controls for three hyperparameters, a button that trains, and the newest curves.
 
-    `run(learning_rate=…, epochs=…, batch_size=…)` trains and returns the `LossCurve` and the
-    validation accuracy. What stops a run is shown below the button.
+    `run(learning_rate=…, epochs=…, batch_size=…)` returns `LossCurve` and validation accuracy.
     """
-    rate = ipywidgets.FloatLogSlider(learning_rate, min=-6, max=-2, step=0.25,
-                                     description="Learning rate", readout_format=".1e",
-                                     style={"description_width": "initial"})
+    rate = ipywidgets.FloatLogSlider(learning_rate, min=-6, max=-2, step=0.25, style=_WHOLE,
+                                     description="Learning rate", readout_format=".1e")
     passes = ipywidgets.IntSlider(epochs, 1, 4, description="Epochs")
     size = ipywidgets.ToggleButtons(options=[4, 8, 16, 32], value=batch_size,
-                                    description="Batch size",
-                                    style={"button_width": "50px"})
+                                    description="Batch size", style={"button_width": "50px"})
     button = ipywidgets.Button(description="Train", button_style="primary", icon="play")
     said, view, runs = ipywidgets.HTML(), ipywidgets.Output(), {}
 
     def train(_):
         button.disabled, said.value = True, "Training …"
-        chosen = {"learning_rate": rate.value, "epochs": passes.value, "batch_size": size.value}
         try:
-            curve, accuracy = run(**chosen)
+            curve, accuracy = run(learning_rate=rate.value, epochs=passes.value,
+                                  batch_size=size.value)
         except Exception as error:  # whatever stops a run, the panel stays usable
             said.value = f"{type(error).__name__}: {html.escape(str(error))}"
         else:
