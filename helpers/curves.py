@@ -62,7 +62,6 @@ class Verdict:
 
     kind: str
     text: str
-    largest_difference: float = math.nan
 
     def __str__(self):
         return self.text
@@ -93,8 +92,8 @@ def compare(curve, reference):
     data, other = curve.settings.get("data"), reference.settings.get("data")
     broken = next((i for i, loss in enumerate(curve.loss, 1) if not math.isfinite(loss)), None)
     pairs = zip(curve.loss, reference.loss, strict=False)
-    largest = max((abs(a - b) for a, b in pairs), default=math.nan)
-    same = largest <= SAME and len(curve.loss) == len(reference.loss)
+    same = (len(curve.loss) == len(reference.loss)
+            and all(abs(mine - theirs) <= SAME for mine, theirs in pairs))
     final, expected = curve.final_loss(), reference.final_loss()
     ends = f"Your run ends at a loss of {final:.3f}, the reference at {expected:.3f}."
     verdicts = [
@@ -122,7 +121,7 @@ def compare(curve, reference):
          f"{ends} It learnt the training texts better. {_causes(curve, reference, 1)} See whether "
          "validation agrees."),
     ]
-    return next(Verdict(kind, text, largest) for applies, kind, text in verdicts if applies)
+    return next(Verdict(kind, text) for applies, kind, text in verdicts if applies)
 
 
 def _causes(curve, reference, sign):
