@@ -18,10 +18,9 @@ WINDOW = 9  # steps that a running mean is taken over
 class LossCurve:
     """The loss at every step of one training run.
 
-    `loss` is the mean cross-entropy of each batch in nats, `learning_rate` the rate of that
-    step, `accuracy` the share of the batch that was right before the step (empty if nobody
-    counted). `validation` holds one entry per epoch: step, loss, accuracy. `settings` says how the
-    run was made.
+    `loss` is the mean cross-entropy of each batch in nats, `accuracy` the share of it that was
+    right before the step (empty if nobody counted). `validation` holds one entry per epoch: step,
+    loss, accuracy. `settings` says how the run was made.
     """
 
     settings: dict = field(default_factory=dict)
@@ -47,22 +46,22 @@ class LossCurve:
     def final_loss(self):
         """Return the mean loss of the last tenth of the steps, at least five of them."""
         tail = self.loss[-max(5, len(self.loss) // 10) :]
-        return sum(tail) / len(tail)
+        return sum(tail) / len(tail) if tail else math.nan
 
     def save(self, path):
         """Write the run as JSON, six digits per number. An older file survives a failure."""
-        text = json.dumps(_rounded(asdict(self)), indent=1) + "\n"
+        exact = json.dumps(asdict(self))
+        rounded = json.loads(exact, parse_float=lambda number: float(f"{float(number):.6g}"))
         with paths.replacing(path) as fresh:
-            fresh.write_text(text, encoding="utf-8")
+            fresh.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Verdict:
     """How a run compares with the reference: `kind` for a program, `text` for a person."""
 
-    kind: str  # same, alike, higher, lower, flat, not trained, not finite, too short, no reference
+    kind: str
     text: str
-    largest_difference: float
 
     def __str__(self):
         return self.text
@@ -76,71 +75,53 @@ def load(path):
     except FileNotFoundError:
         raise LearnerError(f"There is no recorded run {path.name} in {path.parent}.") from None
     except (ValueError, TypeError):
-        raise LearnerError(
-            f"{path.name} is not a recorded run. Runs are written by LossCurve.save."
-        ) from None
+        said = f"{path.name} is not a recorded run. Runs are written by LossCurve.save."
+        raise LearnerError(said) from None
 
 
 def reference(name, size="small"):
-    """Return the reference run of a notebook, such as "03_manual_training_loop"; None if the
-    project has none for this size of checkpoint.
-    """
+    """Return the reference run of a notebook, by its name; None if this size has none."""
     path = paths.REFERENCE / f"{name}.{size}.json"
     return load(path) if path.is_file() else None
 
 
 def compare(curve, reference):
-    """Return a `Verdict` on a run beside the reference run.
-
-    The order of the questions: is there a reference on the same data; is every loss a number;
-    did it train; did it learn; is it the same run to three decimals; does it end at about the
-    same loss. What would explain a difference is looked up in what both runs recorded.
-    """
-    pairs = [] if reference is None else zip(curve.loss, reference.loss, strict=False)
-    largest = max((abs(a - b) for a, b in pairs), default=math.nan)
-    return Verdict(*_judge(curve, reference, largest), largest)
-
-
-def _judge(curve, reference, largest):
-    """Return kind and text of a `Verdict`."""
+    """Return a `Verdict` on a run beside the reference run: the first that applies."""
     if reference is None:
-        return "no reference", "There is no reference run for this size of checkpoint."
-    mine, theirs = curve.settings.get("data"), reference.settings.get("data")
-    if mine and theirs and mine != theirs:
-        return "no reference", (
-            "This run was trained on other data than the reference run, so there is nothing to "
-            "compare it with."
-        )
+        return Verdict("no reference", "There is no reference run for this size of checkpoint.")
+    data, other = curve.settings.get("data"), reference.settings.get("data")
     broken = next((i for i, loss in enumerate(curve.loss, 1) if not math.isfinite(loss)), None)
-    if broken:
-        return "not finite", (
-            f"The loss stops being a number at step {broken}. The learning rate is too high, or "
-            "a tensor divides by zero."
-        )
-    if len(curve.loss) < 5:
-        return "too short", f"Only {len(curve.loss)} steps: too few to compare."
+    pairs = zip(curve.loss, reference.loss, strict=False)
+    same = (len(curve.loss) == len(reference.loss)
+            and all(abs(mine - theirs) <= SAME for mine, theirs in pairs))
     final, expected = curve.final_loss(), reference.final_loss()
     ends = f"Your run ends at a loss of {final:.3f}, the reference at {expected:.3f}."
-    if curve.learning_rate and not any(curve.learning_rate):
-        return "not trained", (
-            f"{ends} The learning rate was 0 at every step, so this run changed nothing. Build "
-            "the model, the optimizer and the scheduler anew, then train again."
-        )
-    if largest <= SAME and len(curve.loss) == len(reference.loss):
-        return "same", "Your run is the reference run: every step agrees to three decimals."
-    if final > 0.85 * LN_2 and expected < 0.6 * LN_2:
-        return "flat", (
-            f"{ends} A loss near {LN_2:.3f} is guessing. Look at the learning rate, at "
-            "zero_grad and backward, and at whether the labels belong to the texts."
-        )
-    if abs(final - expected) <= ALIKE:
-        return "alike", f"{ends} Runs that differ only by their seed end as close together."
-    if final > expected:
-        return "higher", f"{ends} It learnt less. {_causes(curve, reference, -1)}"
-    return "lower", (
-        f"{ends} It learnt the training texts better. {_causes(curve, reference, 1)} See whether "
-        "validation agrees."
-    )
+    verdicts = [
+        (data and other and data != other, "no reference",
+         "This run was trained on other data than the reference run, so there is nothing to "
+         "compare it with."),
+        (broken, "not finite",
+         f"The loss stops being a number at step {broken}. The learning rate is too high, or a "
+         "tensor divides by zero."),
+        (len(curve.loss) < 5, "too short",
+         f"Only {len(curve.loss)} steps: too few to compare."),
+        (curve.learning_rate and not any(curve.learning_rate), "not trained",
+         f"{ends} The learning rate was 0 at every step, so this run changed nothing. Build the "
+         "model, the optimizer and the scheduler anew, then train again."),
+        (same, "same",
+         "Your run is the reference run: every step agrees to three decimals."),
+        (final > 0.85 * LN_2 and expected < 0.6 * LN_2, "flat",
+         f"{ends} A loss near {LN_2:.3f} is guessing. Look at the learning rate, at zero_grad and "
+         "backward, and at whether the labels belong to the texts."),
+        (abs(final - expected) <= ALIKE, "alike",
+         f"{ends} Runs that differ only by their seed end as close together."),
+        (final > expected, "higher",
+         f"{ends} It learnt less. {_causes(curve, reference, -1)}"),
+        (True, "lower",
+         f"{ends} It learnt the training texts better. {_causes(curve, reference, 1)} See whether "
+         "validation agrees."),
+    ]
+    return next(Verdict(kind, text) for applies, kind, text in verdicts if applies)
 
 
 def _causes(curve, reference, sign):
@@ -154,10 +135,9 @@ def _causes(curve, reference, sign):
     if causes:
         return f"{' and '.join(causes).capitalize()} may explain it."
     looked_at = "Steps and learning rate do" if known else "The number of steps does"
-    others = "Fewer texts or a model that was trained before" if sign > 0 else (
-        "Fewer trained layers or labels that do not belong to their texts"
-    )
-    return f"{looked_at} not explain it. {others} would."
+    others = {1: "Fewer texts or a model that was trained before",
+              -1: "Fewer trained layers or labels that do not belong to their texts"}
+    return f"{looked_at} not explain it. {others[sign]} would."
 
 
 def smoothed(values, window=WINDOW):
@@ -165,11 +145,3 @@ def smoothed(values, window=WINDOW):
     half = window // 2
     parts = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
     return [sum(part) / len(part) for part in parts]
-
-
-def _rounded(value):
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value

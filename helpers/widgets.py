@@ -4,6 +4,7 @@ Each function returns an ipywidget. Without a kernel it shows its last state: as
 the page brings the scripts for one (exported HTML), as plain HTML where it does not (GitHub).
 """
 
+import functools
 import html
 
 import ipywidgets
@@ -12,10 +13,10 @@ import torch
 from helpers import generation, plots
 from helpers.errors import LearnerError
 
-_PIECES = ("#CFE3F3", "#FBE0CC")  # words in turn
-_SPECIAL, _UNKNOWN = "#E3E5E8", "#F3C6C6"
+_WORDS = ("#CFE3F3", "#FBE0CC")  # the colours of words, in turn
 _MONO = "font-family:monospace"
 _WRAPPED = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+_WHOLE = {"description_width": "initial"}  # no description is cut off
 
 
 class Playable(ipywidgets.VBox):
@@ -42,39 +43,43 @@ def _text_field(text, description, live=False):
                            layout=ipywidgets.Layout(width="98%"))
 
 
-def _follow(controls, update):
-    """Call `update()` now and whenever the value of a control changes."""
-    for control in controls:
-        control.observe(lambda change: update(), names="value")
+def _view(show, controls, button=None):
+    """Return HTML of `show(*values)`, renewed when a control changes or the button is pressed."""
+    view = ipywidgets.HTML()
+
+    def update(_=None):
+        try:
+            view.value = show(*(control.value for control in controls))
+        except LearnerError as error:
+            view.value = html.escape(str(error))
+
+    if button:
+        button.on_click(update)
+    else:
+        for control in controls:
+            control.observe(update, names="value")
     update()
+    return view
 
 
 def token_explorer(tokenizer, text):
     """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
-    field, view = _text_field(text, "Text", live=True), ipywidgets.HTML()
-
-    def update():
-        view.value = tokens_html(tokenizer, field.value)
-
-    _follow([field], update)
-    return Playable([field, view])
+    field = _text_field(text, "Text", live=True)
+    return Playable([field, _view(functools.partial(tokens_html, tokenizer), [field])])
 
 
 def tokens_html(tokenizer, text):
-    """Return HTML with one box per token: piece above, id below; the pieces of a word share a
-    colour, special tokens are grey, the unknown token is red.
+    """Return HTML with a box per token: the piece above its id, in the colour of its word.
+
+    Special tokens are grey, unknown ones red.
     """
     encoding = tokenizer(text)
-    tokens = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
-    words = encoding.word_ids()
+    ids, words = encoding["input_ids"], encoding.word_ids()
     boxes = []
-    for token, number, word in zip(tokens, encoding["input_ids"], words, strict=True):
+    for token, number, word in zip(encoding.tokens(), ids, words, strict=True):
+        colour = "#F3C6C6" if token == tokenizer.unk_token else _WORDS[(word or 0) % 2]
         if word is None or token in (tokenizer.eos_token, tokenizer.bos_token):
-            colour = _SPECIAL
-        elif token == tokenizer.unk_token:
-            colour = _UNKNOWN
-        else:
-            colour = _PIECES[word % 2]
+            colour = "#E3E5E8"
         boxes.append(
             f'<span style="display:inline-block;margin:2px;padding:2px 7px;border-radius:5px;'
             f"background:{colour};color:{plots.INK};text-align:center;line-height:1.35;"
@@ -82,7 +87,7 @@ def tokens_html(tokenizer, text):
             f'<br><small style="opacity:.65">{number}</small></span>'
         )
     count = len({word for word in words if word is not None})
-    summary = f"{len(tokens)} tokens, {count} words and punctuation marks"
+    summary = f"{len(ids)} tokens, {count} words and punctuation marks"
     return f'<div style="line-height:1.2">{"".join(boxes)}</div><div>{summary}</div>'
 
 
@@ -91,20 +96,17 @@ def attention_explorer(model, tokenizer, text, layer=1, head=1):
 
     `model` has to run with `attn_implementation="eager"`, the one that returns attentions.
     """
-    field, view = _text_field(text, "Text"), ipywidgets.HTML()
+    field = _text_field(text, "Text")
     layers = ipywidgets.IntSlider(layer, 1, model.config.num_hidden_layers, description="Layer")
     heads = ipywidgets.IntSlider(head, 1, model.config.num_attention_heads, description="Head")
-    seen = {}
+    seen = functools.lru_cache(maxsize=1)(functools.partial(attentions, model, tokenizer))
 
-    def update():
-        if field.value not in seen:
-            seen.clear()
-            seen[field.value] = attentions(model, tokenizer, field.value)
-        tokens, weights = seen[field.value]
-        view.value = attention_html(tokens, weights[layers.value - 1, heads.value - 1])
+    def show(text, layer, head):
+        tokens, weights = seen(text)
+        return attention_html(tokens, weights[layer - 1, head - 1])
 
-    _follow([field, layers, heads], update)
-    return Playable([field, ipywidgets.HBox([layers, heads]), view])
+    sliders = [layers, heads]
+    return Playable([field, ipywidgets.HBox(sliders), _view(show, [field, *sliders])])
 
 
 @torch.inference_mode()
@@ -118,26 +120,24 @@ def attentions(model, tokenizer, text, max_tokens=32):
 
 
 def attention_html(tokens, weights):
-    """Return HTML of one head: a row per token that looks, a column per token looked at.
-
-    `weights` has the shape (tokens, tokens); each row adds up to 1.
-    """
-    cell = "width:26px;height:22px;border:1px solid #fff;padding:0"
+    """Return HTML of the weights of a head, (tokens, tokens): a row per token that looks."""
+    label = f"{_MONO};font-size:12px"
     head = "".join(
         '<th style="height:74px;vertical-align:bottom;padding:0;font-weight:normal">'
         '<div style="writing-mode:vertical-rl;transform:rotate(180deg);'
-        f'{_MONO};font-size:12px">{html.escape(token)}</div></th>'
+        f'{label}">{html.escape(token)}</div></th>'
         for token in tokens
     )
     rows = []
     for token, row in zip(tokens, weights.tolist(), strict=True):
         cells = "".join(
-            f'<td style="{cell};background:rgba(0,114,178,{weight:.2f})" '
+            '<td style="width:26px;height:22px;border:1px solid #fff;padding:0;'
+            f'background:rgba(0,114,178,{weight:.2f})" '
             f'title="{html.escape(token)} looks at {html.escape(seen)}: {weight:.2f}"></td>'
             for seen, weight in zip(tokens, row, strict=True)
         )
         rows.append(
-            f'<tr><td style="text-align:right;padding:0 8px 0 0;{_MONO};font-size:12px">'
+            f'<tr><td style="text-align:right;padding:0 8px 0 0;{label}">'
             f"{html.escape(token)}</td>{cells}</tr>"
         )
     return (
@@ -152,112 +152,78 @@ def classifier(predict, text):
 
     `predict` takes a list of texts and returns probabilities of shape (texts, 2).
     """
-    field, view = _text_field(text, "Review"), ipywidgets.HTML()
+    field = _text_field(text, "Review")
 
-    def update():
-        view.value = probability_html(float(predict([field.value])[0, 1]))
+    def bar(text):
+        positive = float(predict([text])[0, 1])
+        return (
+            '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
+            f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
+            'overflow:hidden;display:flex;justify-content:flex-end">'
+            f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
+            f"<span>positive: <b>{positive:.3f}</b></span></div>"
+        )
 
-    _follow([field], update)
-    return Playable([field, view])
-
-
-def probability_html(positive):
-    """Return HTML of one bar: the probability of the positive class, 0 to 1, blue."""
-    return (
-        '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
-        '<div style="width:320px;height:18px;border-radius:9px;background:#D55E00;'
-        'overflow:hidden;display:flex;justify-content:flex-end">'
-        f'<div style="width:{positive:.1%};background:#0072B2"></div></div>'
-        f"<span>positive: <b>{positive:.3f}</b></span></div>"
-    )
+    return Playable([field, _view(bar, [field])])
 
 
 def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
-    """Return a prompt, the settings of sampling, bars of the next token and a written text.
-
-    The bars follow every change; the button writes. A prompt that cannot be continued is
-    answered in a sentence.
-    """
+    """Return a prompt, the settings of sampling, bars of the next token and a written text."""
     field = _text_field(prompt, "Prompt")
     greedy = ipywidgets.Checkbox(value=False, description="greedy", indent=False)
-    temperature = ipywidgets.FloatSlider(1.0, min=0.1, max=2.0, step=0.1,
-                                         description="temperature")
-    top_k = ipywidgets.IntSlider(0, min=0, max=50, description="top-k (0: all)",
-                                 style={"description_width": "initial"})
-    top_p = ipywidgets.FloatSlider(1.0, min=0.05, max=1.0, step=0.05, description="top-p")
+    temperature = ipywidgets.FloatSlider(1, min=0.1, max=2, step=0.1, description="temperature")
+    top_k = ipywidgets.IntSlider(0, 0, 50, description="top-k (0: all)", style=_WHOLE)
+    top_p = ipywidgets.FloatSlider(1, min=0.05, max=1, step=0.05, description="top-p")
     seed = ipywidgets.BoundedIntText(0, min=0, max=9999, description="Seed")
     button = ipywidgets.Button(description="Write", button_style="primary", icon="pencil")
-    bars, text = ipywidgets.HTML(), ipywidgets.HTML()
+    sliders = [temperature, top_k, top_p]
+    for slider in sliders:
+        ipywidgets.dlink((greedy, "value"), (slider, "disabled"))
 
-    def sampling():
-        if greedy.value:
-            return None
-        return generation.Sampling(temperature.value, top_k.value, top_p.value)
+    def choose(prompt, greedy, *settings):
+        sampling = None if greedy else generation.Sampling(*settings)
+        found = generation.next_tokens(model, tokenizer, prompt, sampling)
+        rows = "".join(
+            '<div style="display:flex;align-items:center;gap:8px;line-height:1.5"><code '
+            f'style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
+            f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;'
+            f'background:{plots.BLUE}"></div><small>{share:.3f}</small></div>'
+            for token, share in (found[:1] if greedy else found)
+        )
+        return f"<div>{rows}</div>"
 
-    def update():
-        for slider in (temperature, top_k, top_p):
-            slider.disabled = greedy.value
-        try:
-            found = generation.next_tokens(model, tokenizer, field.value, sampling())
-            bars.value = next_tokens_html(found[:1] if greedy.value else found)
-        except LearnerError as error:
-            bars.value = html.escape(str(error))
+    def write(seed, prompt, greedy, *settings):
+        sampling = None if greedy else generation.Sampling(*settings)
+        text = generation.generate(model, tokenizer, prompt, sampling, seed=seed,
+                                   max_new_tokens=max_new_tokens)
+        return f"<p>{html.escape(prompt)}<b>{html.escape(text[len(prompt):])}</b></p>"
 
-    def write(_=None):
-        try:
-            written = generation.generate(model, tokenizer, field.value, sampling(),
-                                          max_new_tokens=max_new_tokens, seed=seed.value)
-            text.value = written_html(field.value, written)
-        except LearnerError as error:
-            text.value = html.escape(str(error))
-
-    _follow([field, greedy, temperature, top_k, top_p], update)
-    button.on_click(write)
-    write()
+    controls = [field, greedy, *sliders]
     return Playable([
-        field, ipywidgets.HBox([temperature, top_k, top_p], layout=_WRAPPED),
-        ipywidgets.HBox([greedy, seed, button], layout=_WRAPPED), bars, text,
+        field, ipywidgets.HBox(sliders, layout=_WRAPPED),
+        ipywidgets.HBox([greedy, seed, button], layout=_WRAPPED),
+        _view(choose, controls), _view(write, [seed, *controls], button),
     ])
 
 
-def next_tokens_html(tokens):
-    """Return HTML with one bar per token, from pairs of (text, probability)."""
-    rows = "".join(
-        '<div style="display:flex;align-items:center;gap:8px;line-height:1.5">'
-        f'<code style="width:110px;text-align:right;white-space:pre">{html.escape(token)}</code>'
-        f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;background:#0072B2">'
-        f"</div><small>{share:.3f}</small></div>"
-        for token, share in tokens
-    )
-    return f"<div>{rows}</div>"
-
-
-def written_html(prompt, text):
-    """Return HTML of a text, what follows the prompt in bold."""
-    return f"<p>{html.escape(prompt)}<b>{html.escape(text[len(prompt):])}</b></p>"
-
-
 def training_panel(run, learning_rate=1e-4, epochs=1, batch_size=16):
-    """Return controls for three hyperparameters, a button that trains, and the curves so far.
+    """Return controls for three hyperparameters, a button that trains, and the newest curves.
 
-    `run(learning_rate=…, epochs=…, batch_size=…)` trains and returns the `LossCurve` and the
-    validation accuracy. What stops a run is shown below the button.
+    `run(learning_rate=…, epochs=…, batch_size=…)` returns `LossCurve` and validation accuracy.
     """
-    rate = ipywidgets.FloatLogSlider(learning_rate, min=-6, max=-2, step=0.25,
-                                     description="Learning rate", readout_format=".1e",
-                                     style={"description_width": "initial"})
+    rate = ipywidgets.FloatLogSlider(learning_rate, min=-6, max=-2, step=0.25, style=_WHOLE,
+                                     description="Learning rate", readout_format=".1e")
     passes = ipywidgets.IntSlider(epochs, 1, 4, description="Epochs")
     size = ipywidgets.ToggleButtons(options=[4, 8, 16, 32], value=batch_size,
-                                    description="Batch size",
-                                    style={"button_width": "50px"})
+                                    description="Batch size", style={"button_width": "50px"})
     button = ipywidgets.Button(description="Train", button_style="primary", icon="play")
     said, view, runs = ipywidgets.HTML(), ipywidgets.Output(), {}
 
     def train(_):
         button.disabled, said.value = True, "Training …"
-        chosen = {"learning_rate": rate.value, "epochs": passes.value, "batch_size": size.value}
         try:
-            curve, accuracy = run(**chosen)
+            curve, accuracy = run(learning_rate=rate.value, epochs=passes.value,
+                                  batch_size=size.value)
         except Exception as error:  # whatever stops a run, the panel stays usable
             said.value = f"{type(error).__name__}: {html.escape(str(error))}"
         else:

@@ -25,6 +25,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 import transformers
+from jinja2 import Template
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
 from helpers import generation, paths, trainers
@@ -114,20 +115,12 @@ def blocks(paragraphs, tokenizer):
     return torch.tensor(stream[: len(stream) // CONTEXT * CONTEXT]).view(-1, CONTEXT)
 
 
-class Steps(torch.utils.data.Dataset):
-    """What is read at each step: blocks to learn to write from, and texts to read beside BERT."""
-
-    def __init__(self, blocks, batch_size, texts=()):
-        self.blocks = blocks.split(batch_size)
-        # Texts of like length together, so that little is padded.
-        ordered = sorted(texts, key=lambda pair: len(pair[0]))
-        self.texts = [ordered[i : i + TEXTS] for i in range(0, len(ordered), TEXTS)]
-
-    def __len__(self):
-        return len(self.blocks)
-
-    def __getitem__(self, step):
-        return {"blocks": self.blocks[step], "texts": self.texts[step] if self.texts else []}
+def steps(blocks, batch_size, texts=()):
+    """Return a row per step: blocks to learn to write from, and texts to read beside BERT."""
+    # Texts of like length together, so that little is padded.
+    texts = sorted(texts, key=lambda pair: len(pair[0]))
+    return [{"blocks": part, "texts": texts[i * TEXTS : (i + 1) * TEXTS]}
+            for i, part in enumerate(blocks.split(batch_size))]
 
 
 # Training
@@ -186,7 +179,7 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     paths.check_replaceable(output)
     work_folder = Path(work_folder or output.with_name(f"{output.name}-pretraining"))
     clean, left_out = corpus.without_excluded(works)
-    train_texts, held_out_texts = corpus.split(clean)
+    train_texts, held_out = corpus.split(clean)
     teacher, further, seen = None, [], []
     if recipe.start == "bert":
         teacher = from_bert.Teacher(recipe.layers)
@@ -210,8 +203,8 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     record = trainers.RecordCurve()
     trainer = Pretraining(
         new_model(tokenizer, recipe), arguments, tokenizer=tokenizer, teacher=teacher,
-        agreement=recipe.agreement, train_dataset=Steps(train_blocks, recipe.batch_size, texts),
-        eval_dataset=Steps(blocks(held_out_texts, tokenizer), recipe.batch_size),
+        agreement=recipe.agreement, train_dataset=steps(train_blocks, recipe.batch_size, texts),
+        eval_dataset=steps(blocks(held_out, tokenizer), recipe.batch_size),
         callbacks=[record, *([trainers.ProgressBar()] if progress else [])],
     )
     trainer.remove_callback(PrinterCallback)
@@ -219,11 +212,15 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     trainers.train(trainer, resume=True)
     seconds = time.perf_counter() - start
     model = as_stored(trainer.model)
+    bits = bits_per_byte(model, tokenizer, held_out)
     figures = {
         **vars(recipe), "parameters": model.num_parameters(), "paragraphs_left_out": left_out,
         "train_tokens": train_blocks.numel(), "steps": trainer.state.global_step,
         "seconds_since_last_start": round(seconds),
-        **measured(model, tokenizer, train_texts, held_out_texts),
+        "held_out_bytes": sum(len(text.encode()) for text in held_out),
+        "bits_per_byte": round(bits, 3), "perplexity_per_byte": round(2**bits, 3),
+        "bigram_bits_per_byte": round(corpus.bigram_bits_per_byte(train_texts, held_out), 3),
+        "gzip_bits_per_byte": round(corpus.gzip_bits_per_byte(held_out), 3),
         "works": sorted(works), "samples": samples(model, tokenizer),
     }
     record.curve.save(work_folder / "curve.json")
@@ -249,19 +246,6 @@ def bits_per_byte(model, tokenizer, texts):
     return nats / math.log(2) / size
 
 
-def measured(model, tokenizer, train_texts, held_out_texts):
-    """Return what is measured on the held-out texts: this model beside a bigram and gzip."""
-    own = bits_per_byte(model, tokenizer, held_out_texts)
-    bigram = corpus.bigram_bits_per_byte(train_texts, held_out_texts)
-    return {
-        "held_out_bytes": sum(len(text.encode()) for text in held_out_texts),
-        "bits_per_byte": round(own, 3),
-        "perplexity_per_byte": round(2**own, 3),
-        "bigram_bits_per_byte": round(bigram, 3),
-        "gzip_bits_per_byte": round(corpus.gzip_bits_per_byte(held_out_texts), 3),
-    }
-
-
 def as_stored(student):
     """Return the plain `GPT2LMHeadModel` of a student on the CPU, rounded to 16 bits."""
     student.config.use_cache = True  # the Trainer switches it off, and writing needs it
@@ -280,69 +264,11 @@ def samples(model, tokenizer):
 
 def card(figures):
     """Return the model card, in Markdown, from what `pretraining.json` holds."""
-    f = figures
-    works = ", ".join(name.replace("_", " ") for name in f["works"])
-    # Forward and backward pass take about six operations a parameter and token.
-    operations = 6 * f["parameters"] * f["steps"] * f["batch_size"] * CONTEXT
-    start = (
-        "Its layers and word vectors started from the lower layers and the word vectors of the "
-        f"bundled BERT. At each step it also read {TEXTS} short texts beside those layers, made "
-        "to read from left to right, and was held to agree with their hidden states: sentences of "
-        "the corpus, sentences with other words of BERT's vocabulary put in, and reviews of "
-        "`data/reviews/extra.csv`, whole or in part, without their labels. The tokenizer was "
-        "trained on the corpus, on those reviews and on a list of BERT's words. Of the short "
-        "texts it learnt to write from the sentences of the corpus, not from the reviews, and no "
-        "other review was read."
-        if f["start"] == "bert" else "It started from random weights."
+    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
+    return Template(template, keep_trailing_newline=True).render(
+        figures, context=CONTEXT, texts=TEXTS, held_out=corpus.HELD_OUT, drawn=DRAWN, near=NEAR,
+        far=FAR,
     )
-    rows = "\n".join(
-        f"| {name} | {bits:.2f} | {2**bits:.2f} |" for name, bits in (
-            ("this model", f["bits_per_byte"]), ("gzip", f["gzip_bits_per_byte"]),
-            ("bigrams of bytes", f["bigram_bits_per_byte"]),
-        )
-    )
-
-    def listing(prompts):
-        texts = [(prompt, " ".join(f["samples"][prompt].split())) for prompt in prompts]
-        return "\n".join(f"- **{prompt}**{text[len(prompt):]}" for prompt, text in texts)
-
-    sections = {
-        "# A small GPT-2": [
-            "A language model with the architecture and the kind of tokenizer of GPT-2, for "
-            f"learning on a laptop: {f['parameters'] / 1e6:.1f} million parameters, {f['layers']} "
-            f"layers, {f['width']} wide, {f['vocab_size']:,} tokens, a context of {CONTEXT}. No "
-            "pad token, like GPT-2. `python -m making.pretraining` made it and wrote this page "
-            "from `pretraining.json`.",
-        ],
-        "## Data": [
-            f"{f['train_tokens']:,} tokens of English prose: {works}. {f['paragraphs_left_out']} "
-            "paragraphs with slurs or swearing were left out, and the last "
-            f"{corpus.HELD_OUT:.0%} of each work was held out.",
-        ],
-        "## Training": [
-            f"Next-token prediction: {f['steps']:,} steps of {f['batch_size']} blocks of "
-            f"{CONTEXT} tokens, a learning rate of {f['learning_rate']:g} that falls along a "
-            f"cosine. {start}",
-            f"About {operations / 1e15:.2f} · 10¹⁵ operations for the prediction alone, "
-            f"{f['seconds_since_last_start'] / 60:.0f} minutes since the last start.",
-        ],
-        "## How well it predicts": [
-            f"On the held-out text, {f['held_out_bytes']:,} bytes. A perplexity of 4 per byte "
-            "means as unsure at each byte as a choice among four.",
-            f"| | bits per byte | perplexity per byte |\n| --- | --- | --- |\n{rows}",
-        ],
-        "## What it writes": [
-            f"Drawn once each, at temperature {DRAWN.temperature} and top-p {DRAWN.top_p}. After "
-            "beginnings in the manner of its corpus:",
-            listing(NEAR),
-            "After beginnings that ask for something it cannot know:",
-            listing(FAR),
-            "Drawn, not chosen: read them before you trust it. It knows no facts, and speaks of "
-            "people as its books did. Use it to learn, not to answer.",
-        ],
-    }
-    parts = [part for title, texts in sections.items() for part in (title, *texts)]
-    return "\n\n".join(parts) + "\n"
 
 
 def save(model, tokenizer, output, figures):

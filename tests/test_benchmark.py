@@ -17,11 +17,9 @@ from making import benchmark as making
 def test_each_recipe_runs_and_is_looked_at(name, epochs, batch):
     figures = making.one(name, texts=32)
     assert figures["texts"] == 32
-    assert figures["seconds"] > 0
     assert figures["looks"][-1][2] == 400
     seconds = [look[0] for look in figures["looks"]]
-    assert seconds == sorted(seconds)
-    assert seconds[-1] <= figures["seconds"] + 0.01
+    assert 0 < seconds[0] <= seconds[-1] <= figures["seconds"] + 0.01
     assert figures["steps"] == epochs * 32 // batch
     assert figures["shown"] == epochs * 32
     # Six FLOPs a weight and token; frozen layers two, and the last for one token less.

@@ -61,10 +61,8 @@ def test_the_teacher_does_not_look_ahead(words_tokenizer, teacher):
 def test_tokens_are_aligned_where_they_end_at_the_same_character(teacher):
     tokenizer = pretraining.train_tokenizer([" unbelievable"] * 9, 258)  # hardly more than bytes
     batch = teacher.align(tokenizer, [("so unbelievable", True), ("so", False)])
-    for row, place, other in zip(
-        batch["rows"].tolist(), batch["places"].tolist(), batch["teacher_places"].tolist(),
-        strict=True,
-    ):
+    ends = (batch[name].tolist() for name in ("rows", "places", "teacher_places"))
+    for row, place, other in zip(*ends, strict=True):
         mine = tokenizer.decode(batch["ids"][row, : place + 1])
         theirs = teacher.pieces.decode(batch["teacher_ids"][row, : other + 1])
         assert mine.replace(" ", "") == theirs.replace(" ", "")
@@ -79,9 +77,8 @@ def test_short_texts_are_fixed_by_the_seed_and_hold_words_that_the_prose_lacks(t
     texts = from_bert.short_texts(prose, reviews, teacher.pieces, 300)
     assert texts == from_bert.short_texts(prose, reviews, teacher.pieces, 300)
     assert len(texts) == 300
-    assert {text for text, is_prose in texts if is_prose} <= set(
-        ["The sea was calm.", "The men were silent;", "nobody moved at all."]
-    )
+    sentences = {"The sea was calm.", "The men were silent;", "nobody moved at all."}
+    assert {text for text, is_prose in texts if is_prose} <= sentences
     assert sum(is_prose for _, is_prose in texts) == 100
     assert any("battery" in text for text, _ in texts)
     known = set(" ".join(prose + reviews).split())

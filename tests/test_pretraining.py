@@ -74,11 +74,9 @@ def test_what_is_saved_loads_as_a_gpt2_in_32_bits(made, request):
     assert len(tokenizer) == model.config.vocab_size
 
 
-@pytest.mark.parametrize(
-    "text", ["plain", " spaces  and\ttabs\n", "naïve café", "🙂 こんにちは", ""]
-)
-def test_any_string_comes_back_from_its_tokens(tiny, text):
-    assert tiny[1].decode(tiny[1](text)["input_ids"]) == text
+def test_any_string_comes_back_from_its_tokens(tiny):
+    for text in ("plain", " spaces  and\ttabs\n", "naïve café", "🙂 こんにちは", ""):
+        assert tiny[1].decode(tiny[1](text)["input_ids"]) == text
 
 
 def test_the_figures_are_those_of_the_saved_model(pretrained, tiny, works):
@@ -132,11 +130,13 @@ def test_blocks_hold_every_token_in_order_and_close_each_paragraph(tiny):
 def test_the_card_says_what_was_measured(pretrained):
     folder, figures = pretrained
     card = (folder / "model" / "README.md").read_text(encoding="utf-8")
-    stored = json.loads((folder / "model" / "pretraining.json").read_text(encoding="utf-8"))
-    assert card == pretraining.card(stored) == pretraining.card(figures)
+    assert json.loads((folder / "model" / "pretraining.json").read_bytes()) == figures
+    assert card == pretraining.card(figures)
     assert f"| this model | {figures['bits_per_byte']:.2f} |" in card
     assert "random weights" in card
-    assert all(f"**{prompt}**" in card for prompt in (*pretraining.NEAR, *pretraining.FAR))
+    for prompt in (*pretraining.NEAR, *pretraining.FAR):
+        written = " ".join(figures["samples"][prompt].split())
+        assert f"- **{prompt}**{written[len(prompt):]}\n" in card
 
 
 def test_with_bert_the_loss_counts_the_agreement_and_the_model_keeps_no_trace(works, tmp_path):
@@ -177,32 +177,32 @@ def test_an_interrupted_run_goes_on_to_the_same_model(
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_another_recipe_does_not_go_on_from_there(pretrained, works, tmp_path):
-    other = dataclasses.replace(TINY, learning_rate=1e-4)
-    with pytest.raises(LearnerError, match="other settings"):
-        pretraining.pretrain(works, tmp_path / "model", other, progress=False,
-                             work_folder=pretrained[0] / "model-pretraining")
-
-
-def test_an_earlier_model_is_replaced(pretrained, works, tmp_path):
-    shutil.copytree(pretrained[0] / "model", tmp_path / "model")
-    shutil.copytree(pretrained[0] / "model-pretraining", tmp_path / "model-pretraining")
+def test_the_same_recipe_replaces_an_earlier_model_and_another_does_not_go_on(
+    pretrained, works, tmp_path
+):
+    shutil.copytree(pretrained[0], tmp_path, dirs_exist_ok=True)
     pretraining.pretrain(works, tmp_path / "model", TINY, progress=False)
     assert loaded(tmp_path / "model")[0].config.n_embd == TINY.width
+    other = dataclasses.replace(TINY, learning_rate=1e-4)
+    with pytest.raises(LearnerError, match="other settings"):
+        pretraining.pretrain(works, tmp_path / "model", other, progress=False)
 
 
-@pytest.mark.parametrize("output", [".", "../texts", "new"])
+@pytest.mark.parametrize(("output", "said"), [
+    (".", "current folder"), ("texts", "one.txt"), ("texts/new", "mine.md"),
+])
 def test_a_folder_that_holds_anything_else_is_refused_before_the_training(
-    output, texts, tmp_path, monkeypatch, capsys
+    output, said, texts, tmp_path, monkeypatch, capsys
 ):
     place = shutil.copytree(texts, tmp_path / "texts")
-    (tmp_path / "texts" / "new").mkdir()
-    (tmp_path / "texts" / "new" / "mine.md").write_text("kept")
-    monkeypatch.chdir(place)
+    (place / "new").mkdir()
+    (place / "new" / "mine.md").write_text("kept")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pretraining, "train_tokenizer", lambda *_: pytest.fail("it began"))
-    assert pretraining.main(["--corpus", ".", "--output", output]) == 1
-    assert ("mine.md" if output == "new" else "one.txt") in capsys.readouterr().err
+    assert pretraining.main(["--corpus", "texts", "--output", output]) == 1
+    assert said in capsys.readouterr().err
     assert sorted(path.name for path in place.iterdir()) == ["new", "one.txt", "two.txt"]
+    assert (place / "new" / "mine.md").is_file()
 
 
 def test_a_full_disk_leaves_the_older_model(pretrained, tiny, tmp_path, monkeypatch):
@@ -218,25 +218,17 @@ def test_a_full_disk_leaves_the_older_model(pretrained, tiny, tmp_path, monkeypa
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        (None, "There is no folder"),
-        ({}, "holds no .txt files"),
-        ({"notes.md": b"text"}, "holds no .txt files"),
-        ({"a.txt": b"\xff\xfe\x00broken"}, "a.txt is not UTF-8 text"),
-        ({"a.txt": b"PK\x03\x04\x00\x00\x00"}, "zero bytes"),
-        ({"a.txt": b""}, "0 characters"),
-        ({"a.txt": b"Too short."}, "needs more"),
-    ],
-    ids=["missing", "empty", "no text files", "not utf-8", "binary", "empty file", "short"],
-)
-def test_a_folder_that_is_no_corpus_is_refused(files, said, tmp_path, capsys):
+@pytest.mark.parametrize(("name", "content", "said"), [
+    (None, b"", "There is no folder"), ("notes.md", b"text", "holds no .txt files"),
+    ("a.txt", b"\xff\xfe\x00broken", "a.txt is not UTF-8 text"),
+    ("a.txt", b"PK\x03\x04\x00", "zero bytes"), ("a.txt", b"", "0 characters"),
+    ("a.txt", b"Too short.", "needs more"),
+])
+def test_a_folder_that_is_no_corpus_is_refused(name, content, said, tmp_path, capsys):
     folder = tmp_path / "corpus"
-    if files is not None:
+    if name is not None:
         folder.mkdir()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
+        (folder / name).write_bytes(content)
     assert pretraining.main(["--corpus", str(folder), "--output", str(tmp_path / "x")]) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
@@ -245,9 +237,7 @@ def test_a_folder_that_is_no_corpus_is_refused(files, said, tmp_path, capsys):
 def test_a_data_set_out_of_reach_ends_in_a_line(capsys, tmp_path):
     command = ["--dataset", "nobody/nothing", "--output", str(tmp_path / "x")]
     assert pretraining.main(command) == 1
-    said = capsys.readouterr().err
-    assert "'nobody/nothing' could not be loaded" in said
-    assert "--corpus FOLDER" in said
+    assert "'nobody/nothing' could not be loaded" in capsys.readouterr().err
 
 
 def test_the_shipped_model_is_what_its_card_says(shipped):
@@ -255,6 +245,6 @@ def test_the_shipped_model_is_what_its_card_says(shipped):
     card = (paths.DATA / "gpt2-mini" / "README.md").read_text(encoding="utf-8")
     assert card == pretraining.card(figures)
     assert model.num_parameters() == figures["parameters"]
-    assert figures["bits_per_byte"] < 0.8 * figures["gzip_bits_per_byte"]
-    assert figures["bits_per_byte"] < 0.8 * figures["bigram_bits_per_byte"]
+    simpler = min(figures["gzip_bits_per_byte"], figures["bigram_bits_per_byte"])
+    assert figures["bits_per_byte"] < 0.8 * simpler
     assert pretraining.samples(model, tokenizer) == figures["samples"]

@@ -1,15 +1,15 @@
 """The notebooks' pictures: one look, and alt text on every one of them.
 
 Here are the drawing tools and the pictures that several notebooks show; `nb03` has those of
-notebook 03 alone, and so on. Each function draws one figure and shows it. A title or alt text
-that a function brings along states nothing but what it has computed from the data. The colours
-are those of Okabe and Ito (2008), which people with any colour vision can tell apart.
+notebook 03 alone, and so on. A title or alt text that a function brings along states nothing but
+what it has computed from the data. The colours are those of Okabe and Ito (2008), which people
+with any colour vision can tell apart.
 """
 
-import functools
 import io
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from IPython.display import Image, display
 from matplotlib.colors import LinearSegmentedColormap
@@ -20,35 +20,24 @@ from helpers.curves import LN_2, WINDOW, smoothed
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8F98"
 INK, PALE, MUTED = "#24292F", "#E6E9ED", "#9DB7CC"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY)  # of lines, in this order
 PALE_TO_BLUE = LinearSegmentedColormap.from_list("pale to blue", [PALE, BLUE])
-WIDTH = 7.2  # inches; a notebook's text is about as wide
+LOSS = "loss (cross-entropy)"
 
-_STYLE = {
+# Decorates a drawing function: it draws in this look, and other plots keep theirs.
+styled = matplotlib.rc_context({
     "font.size": 11, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.labelcolor": INK, "axes.edgecolor": GREY, "figure.facecolor": "white",
     "axes.titlesize": 12.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.titlepad": 12, "figure.titlesize": 12.5, "figure.titleweight": "bold",
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "axes.grid": True, "grid.color": PALE, "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=COLOURS), "lines.linewidth": 2,
-    "lines.solid_capstyle": "round",
-}
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE, GREY]),
+    "lines.linewidth": 2, "lines.solid_capstyle": "round",
+})
 
 
-def styled(draw):
-    """Make a drawing function draw in the notebooks' look, and leave every other plot alone."""
-
-    @functools.wraps(draw)
-    def in_style(*arguments, **options):
-        with matplotlib.rc_context(_STYLE):
-            return draw(*arguments, **options)
-
-    return in_style
-
-
-def new(height=3.4, rows=1, columns=1, width=WIDTH, **options):
-    """Return a figure and its axes; `height` and `width` in inches."""
+def new(height=3.4, rows=1, columns=1, width=7.2, **options):
+    """Return a figure as wide as a notebook's text and its axes; `height` is in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 
@@ -60,12 +49,11 @@ def show(figure, alt, handle=None):
     """
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
-    width = round(figure.get_figwidth() * 96)
-    image = Image(data=content.getvalue(), format="png", width=width, alt=alt)
-    if handle is not None:
-        handle.update(image)
-        return handle
-    return display(image, display_id=True)
+    image = Image(content.getvalue(), width=round(figure.get_figwidth() * 96), alt=alt)
+    if handle is None:
+        return display(image, display_id=True)
+    handle.update(image)
+    return handle
 
 
 def listed(texts):
@@ -78,13 +66,6 @@ def over_steps(axes, values, *style, **options):
     return axes.plot(range(1, len(values) + 1), values, *style, **options)[0]
 
 
-def legend_below(axes, **options):
-    """Draw the legend below the axes, in as many columns as its names leave room for."""
-    longest = max(map(len, options.get("labels") or axes.get_legend_handles_labels()[1]))
-    columns = max(1, min(4, 90 // (longest + 6)))
-    axes.figure.legend(loc="outside lower center", ncols=columns, **options)
-
-
 def mark_level(axes, value, name, points=4):
     """Draw a dashed line at `value`, its name at the right, so many points above the line."""
     axes.axhline(value, color=GREY, lw=1.2, ls="--")
@@ -92,20 +73,29 @@ def mark_level(axes, value, name, points=4):
                   color=GREY, xycoords=("axes fraction", "data"))
 
 
-def bar_chart(values, notes, strongest=None, at=None, row=0.5, **labels):
-    """Return a figure and axes with one horizontal bar per name, each with its note.
+def finish(axes, alt, handle=None, **labels):
+    """Label the axes, name what is drawn in a legend below, and `show` the figure."""
+    axes.set(**labels)
+    names = axes.get_legend_handles_labels()[1]
+    if names:
+        columns = max(1, min(4, 90 // (max(map(len, names)) + 6)))
+        axes.figure.legend(loc="outside lower center", ncols=columns)
+    return show(axes.figure, alt, handle)
 
-    `values` maps a name to a number, `notes` to a text, `at` to the place of the note where that
-    is not the bar's end; the bars beside the `strongest` are muted. `row` is in inches, `labels`
-    are set on the axes.
+
+def bar_chart(values, notes, strongest=None, row=0.5, xerr=None):
+    """Return axes with a bar per name, {name: number}, and its note, {name: text}.
+
+    All but the `strongest` are muted, if one is named; `row` is in inches.
     """
-    figure, axes = new(height=row * len(values) + 1.2)
-    for y, (name, value) in enumerate(values.items()):
-        axes.barh(y, value, height=0.64, color=BLUE if strongest in (None, name) else MUTED)
-        axes.text((at or values)[name], y, f"  {notes[name]}", va="center")
+    _, axes = new(height=row * len(values) + 1.2)
+    colours = [BLUE if strongest in (None, name) else MUTED for name in values]
+    bars = axes.barh(range(len(values)), values.values(), height=0.64, color=colours, xerr=xerr,
+                     error_kw={"ecolor": INK, "elinewidth": 1.6, "capsize": 4.5})
+    axes.bar_label(bars, [notes[name] for name in values], padding=8)
     name_rows(axes, values)
-    axes.set(**{"xlim": (0, 1.2 * max(values.values())), **labels})
-    return figure, axes
+    axes.set_xlim(0, 1.2 * max(values.values()))
+    return axes
 
 
 def name_rows(axes, names):
@@ -138,20 +128,18 @@ def arrow(axes, start, end, colour, **options):
 
 @styled
 def loss_curves(curves, reference=None, title="Loss at every step", dashed="reference run"):
-    """Draw runs over each other, by name; faint each batch, strong the running mean.
+    """Draw runs over each other, {name: LossCurve}; faint each batch, strong the running mean.
 
-    `curves` maps a name to a `LossCurve`; `reference` is drawn as a dashed line over them, by
-    the name `dashed`.
+    `reference` is drawn as a dashed line over them, by the name `dashed`.
     """
-    figure, axes = new()
-    _draw_losses(axes, curves, reference, dashed)
-    axes.set_title(title)
     ends = listed({n: f"ends at {curve.final_loss():.2f}" for n, curve in curves.items()})
     beside = f"; the {dashed} ends at {reference.final_loss():.2f}" if reference else ""
-    show(figure, f"Line chart of the training loss by step: {ends}{beside}.")
+    _losses(curves, f"Line chart of the training loss by step: {ends}{beside}.", reference, dashed,
+            title=title)
 
 
-def _draw_losses(axes, curves, reference=None, dashed=""):
+def _losses(curves, alt, reference=None, dashed="", handle=None, **labels):
+    _, axes = new()
     if reference is not None:
         over_steps(axes, smoothed(reference.loss), color=INK, lw=2.6, ls=(0, (1, 1.4)),
                    label=dashed, zorder=3)
@@ -163,17 +151,14 @@ def _draw_losses(axes, curves, reference=None, dashed=""):
             axes.plot(*zip(*looks, strict=True), "o-", lw=1, color=colour, mec="white", ms=8,
                       label=f"{name}, validation", zorder=4)
     mark_level(axes, LN_2, "guessing: ln 2")
-    axes.set(xlabel=f"step (faint: each batch; strong: mean of {WINDOW} steps)",
-             ylabel="loss (cross-entropy)", ylim=(0, None))
     axes.margins(x=0.01)
-    legend_below(axes)
+    axes.set_ylim(0, None)
+    return finish(axes, alt, handle, ylabel=LOSS,
+                  xlabel=f"step (faint: each batch; strong: mean of {WINDOW} steps)", **labels)
 
 
 class LiveLoss:
-    """A picture of the loss that grows while a model trains: call it with the curve.
-
-    It redraws every `every` steps and at the last step, `steps`.
-    """
+    """A picture of the loss that grows while a model trains, redrawn every `every` steps."""
 
     def __init__(self, steps, every=21):
         self.steps = steps
@@ -182,37 +167,33 @@ class LiveLoss:
 
     @styled
     def __call__(self, curve):
-        """Redraw if it is time to."""
+        """Redraw the curve if it is time to."""
         step = len(curve.loss)
         if step % self.every and step != self.steps:
             return
-        figure, axes = new()
-        _draw_losses(axes, {"training": curve})
         loss = smoothed(curve.loss)
-        axes.set(xlim=(0, self.steps + 1), ylim=(0, max(1.0, *loss)),
-                 title=f"Step {step} of {self.steps}: loss {loss[-1]:.2f}")
-        alt = f"Line chart of the training loss, live, after step {step} of {self.steps}."
-        self.handle = show(figure, alt, self.handle)
+        self.handle = _losses(
+            {"training": curve}, handle=self.handle,
+            alt=f"Line chart of the training loss, live, after step {step} of {self.steps}.",
+            xlim=(0, self.steps + 1), ylim=(0, max(1.0, *loss)),
+            title=f"Step {step} of {self.steps}: loss {loss[-1]:.2f}",
+        )
 
 
 @styled
 def accuracy_bars(results, title, chance=0.5, seeds=None):
-    """Draw one bar per model with its 95 % interval.
+    """Draw one bar per model with its 95 % interval, {name: (accuracy, low, high)}.
 
-    `results` maps a name to (accuracy, low, high), as shares; `seeds` may map it to the
-    accuracies that the bar is the mean of, drawn as dots.
+    `seeds`, {name: accuracies}, are drawn as dots: those that a bar is the mean of.
     """
     means = {name: mean for name, (mean, _, _) in results.items()}
-    highs = {name: high for name, (_, _, high) in results.items()}
     notes = {name: f"{mean:.3f}" for name, mean in means.items()}
-    dots = "; one dot per seed" if seeds else ""
-    figure, axes = bar_chart(
-        means, notes, max(means, key=means.get), highs, row=0.62, title=title, xlim=(0, 1.08),
-        xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})",
-    )
-    for row, (name, (_, low, high)) in enumerate(results.items()):
-        axes.plot([low, high], [row, row], color=INK, lw=1.6, marker="|", ms=9)
+    errors = np.array([(mean - low, high - mean) for mean, low, high in results.values()])
+    axes = bar_chart(means, notes, max(means, key=means.get), row=0.62, xerr=errors.T.clip(0))
+    for row, name in enumerate(means):
         each = (seeds or {}).get(name, [])
         axes.plot(each, [row + 0.18] * len(each), "o", color="white", mec=INK, ms=5)
     axes.axvline(chance, color=GREY, lw=1.2, ls="--")
-    show(figure, f"Bar chart of test accuracy: {listed(notes)}.")
+    dots = "; one dot per seed" if seeds else ""
+    finish(axes, f"Bar chart of test accuracy: {listed(notes)}.", title=title, xlim=(0, 1.08),
+           xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})")

@@ -1,39 +1,30 @@
 """The pictures of notebook 01: where the parameters are, and what moves from model to model."""
 
-from matplotlib.patches import Patch
+import numpy as np
 
 from helpers import plots
-from helpers.plots import BLUE, COLOURS, GREY, INK, ORANGE, PALE
+from helpers.plots import BLUE, GREY, INK, ORANGE, PALE
 
 
 @plots.styled
 def parameter_bars(models):
-    """Draw how many parameters stand in each part of each model.
-
-    `models` maps a name to a dictionary from part to number of parameters.
-    """
-    figure, axes = plots.new(height=0.85 * len(models) + 1.5)
-    colours = dict(zip(next(iter(models.values())), COLOURS, strict=False))
-    listing = []
-    for row, (name, counts) in enumerate(models.items()):
-        start = 0
-        for part, colour in colours.items():
-            millions = counts[part] / 1e6
-            axes.barh(row, millions, left=start, height=0.6, color=colour)
-            if millions > 8:
-                axes.text(start + millions / 2, row, f"{millions:.0f} M", color="white",
-                          ha="center", va="center", weight="bold", fontsize=10)
-            start += millions
-        axes.text(start + 1, row, f"{start:.1f} M", va="center")
-        parts = {part: f"{count / 1e6:.1f} million" for part, count in counts.items()}
-        listing.append(f"{name}: {plots.listed(parts)}")
+    """Draw how many parameters stand in each part of each model, {model: {part: number}}."""
+    _, axes = plots.new(height=0.85 * len(models) + 1.5)
+    ends = np.zeros(len(models))
+    for part in next(iter(models.values())):
+        millions = np.array([counts[part] for counts in models.values()]) / 1e6
+        bars = axes.barh(range(len(models)), millions, left=ends, height=0.6, label=part)
+        axes.bar_label(bars, [f"{m:.0f} M" if m > 8 else "" for m in millions], color="white",
+                       label_type="center", weight="bold", fontsize=10)
+        ends += millions
+    axes.bar_label(bars, [f"{end:.1f} M" for end in ends], padding=4)
     plots.name_rows(axes, models)
-    largest = max(sum(counts.values()) for counts in models.values()) / 1e6
-    axes.set(xlabel="millions of parameters", xlim=(0, 1.14 * largest),
-             title="Where the parameters are")
-    plots.legend_below(axes, handles=[Patch(color=c) for c in colours.values()],
-                       labels=list(colours))
-    plots.show(figure, f"Stacked bars of parameters. {'; '.join(listing)}.")
+    listing = "; ".join(
+        f"{name}: " + plots.listed({p: f"{n / 1e6:.1f} million" for p, n in counts.items()})
+        for name, counts in models.items()
+    )
+    plots.finish(axes, f"Stacked bars of parameters. {listing}.", xlim=(0, 1.14 * max(ends)),
+                 xlabel="millions of parameters", title="Where the parameters are")
 
 
 @plots.styled

@@ -9,11 +9,8 @@ from helpers import plots
 
 @plots.styled
 def length_histogram(lengths, limits):
-    """Draw how many texts have how many tokens, with lines at named limits.
-
-    `limits` maps a label to a number of tokens. The title says what half of the reviews have.
-    """
-    figure, axes = plots.new(height=3.0)
+    """Draw how many texts have how many tokens, with a line at each limit, {label: tokens}."""
+    _, axes = plots.new(height=3.0)
     axes.hist(lengths, bins=range(0, max(lengths) + 4, 3), color=plots.BLUE, ec="white")
     for i, (label, limit) in enumerate(limits.items()):
         axes.axvline(limit, color=plots.ORANGE, lw=1.6)
@@ -22,18 +19,15 @@ def length_histogram(lengths, limits):
     middle = statistics.median_low(lengths)
     share = sum(length <= middle for length in lengths) / len(lengths)
     half = f"{share:.0%} of the reviews have at most {middle} tokens"
-    axes.set(xlabel="tokens in a review", ylabel="reviews", xlim=(0, None), title=half)
     marked = plots.listed({label: f"{limit:.0f}" for label, limit in limits.items()})
-    plots.show(figure, f"Histogram of tokens per review: {half}, the longest has "
-                       f"{max(lengths)}; marked: {marked}.")
+    plots.finish(axes, f"Histogram of tokens per review: {half}, the longest has {max(lengths)}; "
+                       f"marked: {marked}.",
+                 xlabel="tokens in a review", ylabel="reviews", xlim=(0, None), title=half)
 
 
 @plots.styled
 def mask_grids(masks):
-    """Draw two or more attention masks as grids: a row per text, a cell per token, padding pale.
-
-    `masks` maps a title to a tensor of shape (texts, tokens).
-    """
+    """Draw two or more attention masks, {title: tensor of shape (texts, tokens)}, as grids."""
     padding = {name: f"{1 - mask.float().mean().item():.0%}" for name, mask in masks.items()}
     figure, panels = plots.new(height=0.9 + 1.55 * len(masks), rows=len(masks), sharex=True)
     for axes, (name, mask) in zip(panels, masks.items(), strict=True):
@@ -50,8 +44,8 @@ def mask_grids(masks):
 
 @plots.styled
 def times(seconds, title, label):
-    """Draw one bar per variant; `seconds` maps a name to a measured time."""
+    """Draw one bar per variant, {name: measured seconds}."""
     notes = {name: f"{value:.2g} s" for name, value in seconds.items()}
-    fastest = min(seconds, key=seconds.get)
-    figure, _ = plots.bar_chart(seconds, notes, fastest, title=title, xlabel=label)
-    plots.show(figure, f"Bar chart of measured times: {plots.listed(notes)}.")
+    axes = plots.bar_chart(seconds, notes, min(seconds, key=seconds.get))
+    plots.finish(axes, f"Bar chart of measured times: {plots.listed(notes)}.", title=title,
+                 xlabel=label)

@@ -1,7 +1,6 @@
 """The picture of notebook 04: which class the texts of each class were given."""
 
 from sklearn.metrics import ConfusionMatrixDisplay
-from sklearn.metrics import confusion_matrix as count
 
 from helpers import plots
 
@@ -9,11 +8,11 @@ from helpers import plots
 @plots.styled
 def confusion_matrix(labels, predictions, names):
     """Draw how many texts of each true class were given each class, with the numbers."""
-    counts = count(labels, predictions, labels=range(len(names)))
     figure, axes = plots.new(height=3.3, width=3.9)
-    ConfusionMatrixDisplay(counts, display_labels=names).plot(
-        ax=axes, cmap=plots.PALE_TO_BLUE, colorbar=False, text_kw={"size": 15, "weight": "bold"}
-    )
+    counts = ConfusionMatrixDisplay.from_predictions(
+        labels, predictions, labels=range(len(names)), display_labels=names, ax=axes,
+        cmap=plots.PALE_TO_BLUE, colorbar=False, text_kw={"size": 15, "weight": "bold"},
+    ).confusion_matrix
     plots.without_frame(axes)
     axes.set(xlabel="predicted", ylabel="true",
              title=f"{counts.trace()} of {counts.sum()} right (diagonal)")

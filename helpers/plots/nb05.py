@@ -35,10 +35,7 @@ def last_tokens(rows, title, pad):
 
 @plots.styled
 def attention_pair(patterns, title):
-    """Draw attention grids side by side: a row per token that looks, a column per token seen.
-
-    `patterns` maps a name to (tokens, weights), the weights of shape (tokens, tokens).
-    """
+    """Draw attention side by side, {name: (tokens, weights of shape (looking, seen))}."""
     figure, panels = plots.new(height=4.1, columns=len(patterns))
     ahead = []
     for axes, (name, (tokens, weights)) in zip(panels, patterns.items(), strict=True):
@@ -56,10 +53,7 @@ def attention_pair(patterns, title):
 
 @plots.styled
 def next_tokens(choices, title):
-    """Draw what a model chooses its next token from, a panel per setting, the likeliest on top.
-
-    `choices` maps a setting's name to a list of (token, probability).
-    """
+    """Draw what a model chooses its next token from, {setting: [(token, probability), …]}."""
     figure, panels = plots.new(height=3.2, columns=len(choices), sharex=True)
     most = max(len(tokens) for tokens in choices.values())
     likeliest = []
