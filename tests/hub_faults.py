@@ -48,51 +48,45 @@ class Case:
     name: str = "bert"
     endpoint: str = "{hub}"
     cached: tuple = ()  # files that are in the cache beforehand
-    damaged: tuple = ()  # (file, how) of those that are then damaged there
+    damaged: tuple = ()  # (file, how) of a full cache
     disk: int | None = None  # the size in bytes from which on a file does not fit
     in_the_way: str | None = None  # a file that stands where a folder of the cache should be
     processes: int = 0  # downloads in processes of their own: one is killed, two race
 
 
-@dataclass
-class Outcome:
-    """How a case ended, the first time and the second."""
+def once(kind, *where, times=1, error="", name="bert", **options):
+    """Return a fault that happens once, or as often as said, at each (file, method, …)."""
+    def fault(file, method="GET", at=0.5):
+        return Fault(kind, file, method, times, at, **options)
 
-    case: Case
-    message: str = ""  # of the LearnerError; "" for a finished download
-    seconds: float = 0.0
-    broken: int = 0  # files in the cache that are not what they should be, after either try
-    litter: int = 0  # unfinished files that stay behind
-    second: str | None = None
+    return [Case((fault(*place),), error, name) for place in where]
 
-    def problems(self):
-        """Return what is wrong with this outcome, as sentences."""
-        wrong = {
-            f"the wrong end: {self.message}": not re.search(self.case.error or "^$", self.message),
-            "not a line or two": "\n" in self.message or len(self.message) > 520,
-            f"took {self.seconds:.0f} s": self.seconds > SECONDS,
-            f"{self.broken} broken, {self.litter} unfinished files": self.broken + self.litter,
-            f"the second try failed: {self.second}": self.second,
-        }
-        return [problem for problem, met in wrong.items() if met]
+
+def always(kind, error, *where, **options):
+    """Return a fault that stays, at each (file, method, …)."""
+    return once(kind, *where, times=None, error=error, **options)
 
 
 def places(kind, error, *, last=WEIGHTS, name="bert"):
-    """Return a fault in four places, once each, and one that stays."""
+    """Return a fault in the content in four places, once each, and one that stays."""
     where = [(WEIGHTS, 0.1), (WEIGHTS, 0.55), (WEIGHTS, 0.95), (TOKENIZER, 0.5)]
-    passing = [Case((Fault(kind, file, times=1, at=at),), name=name) for file, at in where]
-    return [*passing, Case((Fault(kind, last),), error, name)]
+    passing = once(kind, *((file, "GET", at) for file, at in where), name=name)
+    return [*passing, *always(kind, error, (last,), name=name)]
 
 
-def answers(status, error, method):
+def before_the_first_byte(kind):
+    """Return a fault instead of an answer, passing and staying."""
+    where = [(file, method) for file in (WEIGHTS, VOCAB) for method in ("HEAD", "GET")]
+    return [*once(kind, (CONFIG, "HEAD"), *where), *always(kind, BROKE, ANY)]
+
+
+def answers(status, method):
     """Return an HTTP error at the announcement and at the content, passing and staying."""
-    def case(file, method, times=1, error="", headers=()):
-        fault = Fault("error", file, method, times, status=status, headers=dict(headers))
-        return Case((fault,), error)
-
+    wait = {"Retry-After": "2"}
     return [
-        case(CONFIG, "HEAD"), case(WEIGHTS, "HEAD", 2, headers={"Retry-After": "2"}),
-        case(VOCAB, "GET"), case(WEIGHTS, "GET"), case(WEIGHTS, method, None, error),
+        *once("error", (CONFIG, "HEAD"), (VOCAB, "GET"), (WEIGHTS, "GET"), status=status),
+        *once("error", (WEIGHTS, "HEAD"), times=2, status=status, headers=wait),
+        *always("error", BUSY, (WEIGHTS, method), status=status),
     ]
 
 
@@ -102,87 +96,71 @@ def without_network(endpoint, error):
         Case(error=error, endpoint=endpoint), Case(error=error, endpoint=endpoint, name="gpt2"),
         Case(error=error, endpoint=endpoint, cached=(CONFIG, SETTINGS)),
         Case(error=error, endpoint=endpoint, cached=(CONFIG, TOKENIZER, SETTINGS, VOCAB)),
-        Case(error=f"vocab.txt in the cache is damaged.*{error}", endpoint=endpoint,
-             cached=("*",), damaged=((VOCAB, "flipped"),)),
+        Case(error=f"{VOCAB_AND}{error}", endpoint=endpoint, damaged=((VOCAB, "flipped"),)),
     ]
 
 
-def every_time(kind, error, *files, method="HEAD", **options):
-    """Return a fault that stays, at each of several files."""
-    return [Case((Fault(kind, file, method, **options),), error) for file in files]
-
-
+FILES, ANY = (CONFIG, TOKENIZER, SETTINGS, VOCAB, WEIGHTS), ("", "")
+ANNOUNCED = [(file, "HEAD") for file in FILES]
+VOCAB_AND = "vocab.txt in the cache is damaged.*"
 KINDS = {
     "cut in the middle": places("cut", BROKE, name="gpt2"),
     "reset in the middle": places("reset", BROKE),
     "cut, and ranges are ignored": places(
         "cut_without_ranges", f"{NOTHING}.*{BROKE}", name="gpt2"
     ),
-    "cut before the first byte": [
-        Case((Fault("gone", CONFIG, "HEAD", 1),)), Case((Fault("gone", WEIGHTS, "HEAD", 1),)),
-        Case((Fault("gone", WEIGHTS, "GET", 1),)), Case((Fault("gone", VOCAB, "GET", 1),)),
-        Case((Fault("gone", "", ""),), BROKE),
-    ],
+    "cut before the first byte": before_the_first_byte("gone"),
     "429, too many requests": [
-        *answers(429, BUSY, "HEAD"),
-        *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, status=429,
-                    headers={"Retry-After": "300"}),
-        *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, method="GET", status=429,
-                    headers={"Retry-After": "300"}),
+        *answers(429, "HEAD"),
+        *always("error", f"{NOTHING}.*{BUSY}", (WEIGHTS, "HEAD"), (WEIGHTS, "GET"), status=429,
+                headers={"Retry-After": "300"}),
     ],
-    "500, a fault of the Hub": answers(500, BUSY, "HEAD"),
-    "503, overloaded": answers(503, BUSY, "GET"),
+    "500, a fault of the Hub": answers(500, "HEAD"),
+    "503, overloaded": answers(503, "GET"),
     "404, a file is not there": [
-        *every_time("error", BETWEEN, CONFIG, WEIGHTS, VOCAB, TOKENIZER, status=404,
-                    headers={"X-Error-Code": "EntryNotFound"}),
-        *every_time("error", BETWEEN, WEIGHTS, method="GET", status=404),
+        *always("error", BETWEEN, *ANNOUNCED, status=404,
+                headers={"X-Error-Code": "EntryNotFound"}),
+        *always("error", BETWEEN, (WEIGHTS,), status=404),
     ],
     "other bytes of the same length": places("changed", BROKE),
     "truncated, its length too": places("truncated", BROKE),
     "truncated, announced so": [
         # three requests for a large file (asked, asked again, sent), five for a small one
-        *(Case((Fault("truncated_everywhere", WEIGHTS, "", 3, at),)) for at in (0.1, 0.5, 0.9)),
-        Case((Fault("truncated_everywhere", VOCAB, "", 5),)),
-        Case((Fault("truncated_everywhere", WEIGHTS, ""),), BROKE),
+        *once("truncated_everywhere", *((WEIGHTS, "", at) for at in (0.1, 0.5, 0.9)), times=3),
+        *once("truncated_everywhere", (VOCAB, ""), times=5),
+        *always("truncated_everywhere", BROKE, (WEIGHTS, "")),
     ],
     "Content-Length too large": places("too_long", BROKE, last=VOCAB),
     "Content-Length too small": [
-        *(Case((Fault("short_announcement", file, "HEAD", 4),))
-          for file in (CONFIG, TOKENIZER, SETTINGS, VOCAB)),
-        *every_time("short_announcement", BROKE, VOCAB),
+        *once("short_announcement", *ANNOUNCED[:4], times=4),
+        *always("short_announcement", BROKE, (VOCAB, "HEAD")),
     ],
-    "no Content-Length": [
-        Case((Fault("no_length", file),)) for file in ("", CONFIG, TOKENIZER, VOCAB, WEIGHTS)
-    ],
+    "no Content-Length": always(
+        "no_length", "", ("",), (CONFIG,), (TOKENIZER,), (VOCAB,), (WEIGHTS,)
+    ),
     "no Content-Length, and cut": places("no_length_cut", BROKE),
     "stall in the middle": places("stall", NOTHING),
-    "stall before the first byte": [
-        Case((Fault("silence", CONFIG, "HEAD", 1),)), Case((Fault("silence", VOCAB, "HEAD", 1),)),
-        Case((Fault("silence", WEIGHTS, "GET", 1),)), Case((Fault("silence", VOCAB, "GET", 1),)),
-        Case((Fault("silence", "", ""),), BROKE),
-    ],
-    "a trickle of bytes": [
-        Case((Fault("trickle", file, at=at),), NOTHING)
-        for file, at in [(WEIGHTS, 0), (WEIGHTS, 0.3), (WEIGHTS, 0.9), (VOCAB, 0.5), (CONFIG, 0)]
-    ],
+    "stall before the first byte": before_the_first_byte("silence"),
+    "a trickle of bytes": always(
+        "trickle", NOTHING, (WEIGHTS, "GET", 0), (WEIGHTS, "GET", 0.3), (WEIGHTS, "GET", 0.9),
+        (VOCAB,), (CONFIG, "GET", 0),
+    ),
     "a redirect to nowhere": [
-        *(Case((Fault("nowhere", file, "HEAD", 1),)) for file in (CONFIG, VOCAB, WEIGHTS)),
-        *every_time("nowhere", NETWORK, WEIGHTS, TOKENIZER),
+        *once("nowhere", (CONFIG, "HEAD"), (VOCAB, "HEAD"), (WEIGHTS, "HEAD")),
+        *always("nowhere", NETWORK, (WEIGHTS, "HEAD"), (TOKENIZER, "HEAD")),
     ],
     "the login page of a network": [
-        *every_time("portal", BETWEEN, "", method=""),
-        *every_time("portal_redirect", BETWEEN, "", method=""),
-        Case((Fault("portal", "", ""),), f"vocab.txt in the cache is damaged.*{BETWEEN}",
-             cached=("*",), damaged=((VOCAB, "flipped"),)),
-        *every_time("portal", BROKE, WEIGHTS, method="GET"),
-        *every_time("portal_redirect", BROKE, WEIGHTS, method="GET"),
+        *always("portal", BETWEEN, ANY),
+        *always("portal_redirect", BETWEEN, ANY),
+        Case((Fault("portal", *ANY),), f"{VOCAB_AND}{BETWEEN}", damaged=((VOCAB, "flipped"),)),
+        *always("portal", BROKE, (WEIGHTS,)),
+        *always("portal_redirect", BROKE, (WEIGHTS,)),
     ],
     "garbage instead of an answer": [
-        *every_time("garbage", BETWEEN, "", method=""),
-        *every_time("garbage", BETWEEN, CONFIG, WEIGHTS),
-        Case((Fault("garbage", VOCAB, "GET", 1),)), Case((Fault("garbage", WEIGHTS, "GET", 1),)),
+        *always("garbage", BETWEEN, ANY, (CONFIG, "HEAD"), (WEIGHTS, "HEAD")),
+        *once("garbage", (VOCAB,), (WEIGHTS,)),
     ],
-    "no checksum": every_time("no_checksum", BETWEEN, CONFIG, TOKENIZER, SETTINGS, VOCAB, WEIGHTS),
+    "no checksum": always("no_checksum", BETWEEN, *ANNOUNCED),
     "connection refused": without_network("http://127.0.0.1:{closed}", NETWORK),
     "name not found": without_network("http://hub.invalid", NETWORK),
     "no address at all": without_network("hub.invalid", f"{NETWORK}.*HF_ENDPOINT"),
@@ -196,13 +174,12 @@ KINDS = {
         for place in ("", ".locks", "{model}", "{model}/blobs", "{model}/snapshots")
     ],
     "damaged in the cache": [
-        Case(cached=("*",), damaged=((WEIGHTS, "flipped"),)),
-        Case(cached=("*",), damaged=((WEIGHTS, "truncated"),)),
-        Case(cached=("*",), damaged=((VOCAB, "flipped"), (CONFIG, "emptied"))),
-        Case(cached=("*",), damaged=((TOKENIZER, "link_broken"),)),
-        Case(cached=("*",), damaged=((WEIGHTS, "flipped"),),
-             faults=(Fault("error", WEIGHTS, status=500),),
-             error=f"model.safetensors in the cache is damaged.*{BUSY}"),
+        Case(damaged=((WEIGHTS, "flipped"),)),
+        Case(damaged=((WEIGHTS, "truncated"),)),
+        Case(damaged=((VOCAB, "flipped"), (CONFIG, "emptied"))),
+        Case(damaged=((TOKENIZER, "link_broken"),)),
+        Case((Fault("error", WEIGHTS),), f"model.safetensors in the cache is damaged.*{BUSY}",
+             damaged=((WEIGHTS, "flipped"),)),
     ],
     "the process is killed": [
         Case((Fault("stall", WEIGHTS, at=at),), "killed", processes=1)
@@ -210,9 +187,9 @@ KINDS = {
     ],
     "two at once": [
         Case(processes=2), Case(processes=2, name="gpt2"),
-        Case((Fault("stall", WEIGHTS, "GET", 1),), processes=2),
-        Case((Fault("changed", WEIGHTS, "GET", 1),), processes=2),
-        Case(processes=2, cached=("*",), damaged=((WEIGHTS, "flipped"),)),
+        Case((Fault("stall", times=1),), processes=2),
+        Case((Fault("changed", times=1),), processes=2),
+        Case(damaged=((WEIGHTS, "flipped"),), processes=2),
     ],
 }
 if os.name != "posix":
@@ -352,27 +329,33 @@ def hindered(place):
 
 
 def run(repositories, kind, number):
-    """Run one case: with the fault, then without; return its `Outcome`."""
+    """Run a case, then without the fault; return its message, its seconds and what was wrong."""
     case = KINDS[kind][number]
     with tempfile.TemporaryDirectory() as folder, LocalHub(repositories) as hub:
-        place, outcome = Place(case, hub, folder), Outcome(case)
-        place.fill(case.cached)
+        place = Place(case, hub, folder)
+        place.fill(("*",) if case.damaged else case.cached)
         for file, how in case.damaged:
             place.damage(file, how)
         hub.faults += [dataclasses.replace(fault) for fault in case.faults]
         product.PATIENCE = 5.0 if NOTHING in case.error else LONG
         start = time.monotonic()
         with hindered(place):
-            outcome.message = place.in_processes() if case.processes else place.download()
-            outcome.seconds = time.monotonic() - start
-            outcome.broken = place.broken()
+            message = place.in_processes() if case.processes else place.download()
+            seconds = time.monotonic() - start
+            broken = place.broken()
         hub.faults.clear()
         place.point_to(hub.endpoint)
         product.PATIENCE = LONG
-        outcome.second = place.download()
-        outcome.broken += place.broken()
-        outcome.litter = place.litter()
-    return outcome
+        second = place.download()
+        wrong = {
+            f"the wrong end: {message}": not re.search(case.error or "^$", message),
+            "not a line or two": "\n" in message or len(message) > 520,
+            f"took {seconds:.0f} s": seconds > SECONDS,
+            "a broken cache": broken or place.broken(),
+            "unfinished files": place.litter(),
+            f"the second try failed: {second}": second,
+        }
+    return message, seconds, [f"{case}: {problem}" for problem, met in wrong.items() if met]
 
 
 @contextlib.contextmanager
@@ -388,19 +371,18 @@ def outcomes(repositories):
 
 def main():
     """Run everything and print the table; return the exit status."""
-    print(f"{'':<34}times  message  broken caches  longest")
-    failed = False
+    print(f"{'':<34}times  messages  longest")
+    problems = []
     with tempfile.TemporaryDirectory() as folder, outcomes(
         hub_repositories.make(Path(folder) / "files")
     ) as futures:
         for kind, running in futures.items():
-            found = [future.result() for future in running]
-            print(f"{kind:<34}{len(found):>5}{sum(bool(o.message) for o in found):>9}"
-                  f"{sum(o.broken > 0 for o in found):>15}{max(o.seconds for o in found):>7.1f} s")
-            for problem in [(o.case, o.problems()) for o in found if o.problems()]:
-                failed = True
-                print(*problem, sep="\n    ", file=sys.stderr)
-    return int(failed)
+            messages, seconds, wrong = zip(*(future.result() for future in running), strict=True)
+            print(f"{kind:<34}{len(seconds):>5}{sum(map(bool, messages)):>10}"
+                  f"{max(seconds):>7.1f} s")
+            problems += [problem for some in wrong for problem in some]
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
