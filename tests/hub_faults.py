@@ -2,10 +2,9 @@
 
     python tests/hub_faults.py
 
-prints the table: how often each kind was met, how it ended, and how many caches it broke. A
-download ends well if it is finished or if a `LearnerError` says what to do; then the fault is
-taken away, a second try has to finish, and every byte in the cache has to be right.
-`tests/test_hub.py` asserts it.
+prints the table: how often each kind was met, and how it ended. A download ends well if it is
+finished or if a `LearnerError` says what to do; then the fault is taken away, a second try has to
+finish, and every byte in the cache has to be right. `tests/test_hub.py` asserts it.
 """
 
 import contextlib
@@ -35,9 +34,9 @@ LONG = 60.0
 WEIGHTS, CONFIG, TOKENIZER, SETTINGS, VOCAB = (
     "model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 )
-LOGIN, NETWORK, SECURE = "login page.*browser", "no connection to the Hub", "is not secure"
-BROKE, NOTHING, BYTES = "breaks off or drops bytes", "nothing arrived for", "other bytes than"
-BUSY, FAULTY = "answers no more requests", "a fault of its own"
+BETWEEN, NETWORK = "answers in its place.*login page.*browser", "no connection to the Hub"
+BROKE, BUSY = "breaks off.*changes bytes", "overloaded.*answers no more requests"
+NOTHING = "nothing arrived for"
 
 
 @dataclass(frozen=True)
@@ -49,59 +48,45 @@ class Case:
     name: str = "bert"
     endpoint: str = "{hub}"
     cached: tuple = ()  # files that are in the cache beforehand
-    damaged: tuple = ()  # (file, how) of those that are then damaged there
+    damaged: tuple = ()  # (file, how) of a full cache
     disk: int | None = None  # the size in bytes from which on a file does not fit
     in_the_way: str | None = None  # a file that stands where a folder of the cache should be
     processes: int = 0  # downloads in processes of their own: one is killed, two race
 
-    @property
-    def patience(self):
-        """The seconds without a byte: few where nothing is to arrive."""
-        return 5.0 if NOTHING in self.error else LONG
+
+def once(kind, *where, times=1, error="", name="bert", **options):
+    """Return a fault that happens once, or as often as said, at each (file, method, …)."""
+    def fault(file, method="GET", at=0.5):
+        return Fault(kind, file, method, times, at, **options)
+
+    return [Case((fault(*place),), error, name) for place in where]
 
 
-@dataclass
-class Outcome:
-    """How a case ended, the first time and the second."""
-
-    kind: str
-    case: Case
-    message: str | None = None  # of the LearnerError; None for a finished download
-    seconds: float = 0.0
-    broken: int = 0  # files in the cache that are not what they should be, after either try
-    litter: int = 0  # unfinished files that stay behind
-    second: str | None = None
-
-    def problems(self):
-        """Return what is wrong with this outcome, as sentences."""
-        message = self.message or ""
-        wrong = {
-            "finished, where an error was expected": self.case.error and not message,
-            f"the wrong error: {message}": not re.search(self.case.error or "^$", message),
-            f"not a line or two: {message}": "\n" in message or len(message) > 520,
-            f"took {self.seconds:.0f} s": self.seconds > SECONDS,
-            f"{self.broken} broken, {self.litter} unfinished files": self.broken + self.litter,
-            f"the second try failed: {self.second}": self.second,
-        }
-        return [problem for problem, met in wrong.items() if met]
+def always(kind, error, *where, **options):
+    """Return a fault that stays, at each (file, method, …)."""
+    return once(kind, *where, times=None, error=error, **options)
 
 
 def places(kind, error, *, last=WEIGHTS, name="bert"):
-    """Return a fault in four places, once each, and one that stays."""
+    """Return a fault in the content in four places, once each, and one that stays."""
     where = [(WEIGHTS, 0.1), (WEIGHTS, 0.55), (WEIGHTS, 0.95), (TOKENIZER, 0.5)]
-    passing = [Case((Fault(kind, file, times=1, at=at),), name=name) for file, at in where]
-    return [*passing, Case((Fault(kind, last),), error, name)]
+    passing = once(kind, *((file, "GET", at) for file, at in where), name=name)
+    return [*passing, *always(kind, error, (last,), name=name)]
 
 
-def answers(status, error, method):
+def before_the_first_byte(kind):
+    """Return a fault instead of an answer, passing and staying."""
+    where = [(file, method) for file in (WEIGHTS, VOCAB) for method in ("HEAD", "GET")]
+    return [*once(kind, (CONFIG, "HEAD"), *where), *always(kind, BROKE, ANY)]
+
+
+def answers(status, method):
     """Return an HTTP error at the announcement and at the content, passing and staying."""
-    def case(file, method, times=1, error="", headers=()):
-        fault = Fault("error", file, method, times, status=status, headers=dict(headers))
-        return Case((fault,), error)
-
+    wait = {"Retry-After": "2"}
     return [
-        case(CONFIG, "HEAD"), case(WEIGHTS, "HEAD", 2, headers={"Retry-After": "2"}),
-        case(VOCAB, "GET"), case(WEIGHTS, "GET"), case(WEIGHTS, method, None, error),
+        *once("error", (CONFIG, "HEAD"), (VOCAB, "GET"), (WEIGHTS, "GET"), status=status),
+        *once("error", (WEIGHTS, "HEAD"), times=2, status=status, headers=wait),
+        *always("error", BUSY, (WEIGHTS, method), status=status),
     ]
 
 
@@ -111,89 +96,75 @@ def without_network(endpoint, error):
         Case(error=error, endpoint=endpoint), Case(error=error, endpoint=endpoint, name="gpt2"),
         Case(error=error, endpoint=endpoint, cached=(CONFIG, SETTINGS)),
         Case(error=error, endpoint=endpoint, cached=(CONFIG, TOKENIZER, SETTINGS, VOCAB)),
-        Case(error=f"vocab.txt in the cache is damaged.*{error}", endpoint=endpoint,
-             cached=("*",), damaged=((VOCAB, "flipped"),)),
+        Case(error=f"{VOCAB_AND}{error}", endpoint=endpoint, damaged=((VOCAB, "flipped"),)),
     ]
 
 
-def every_time(kind, error, *files, method="HEAD", **options):
-    """Return a fault that stays, at each of several files."""
-    return [Case((Fault(kind, file, method, **options),), error) for file in files]
-
-
+FILES, ANY = (CONFIG, TOKENIZER, SETTINGS, VOCAB, WEIGHTS), ("", "")
+ANNOUNCED = [(file, "HEAD") for file in FILES]
+VOCAB_AND = "vocab.txt in the cache is damaged.*"
 KINDS = {
     "cut in the middle": places("cut", BROKE, name="gpt2"),
     "reset in the middle": places("reset", BROKE),
     "cut, and ranges are ignored": places(
         "cut_without_ranges", f"{NOTHING}.*{BROKE}", name="gpt2"
     ),
-    "cut before the first byte": [
-        Case((Fault("gone", CONFIG, "HEAD", 1),)), Case((Fault("gone", WEIGHTS, "HEAD", 1),)),
-        Case((Fault("gone", WEIGHTS, "GET", 1),)), Case((Fault("gone", VOCAB, "GET", 1),)),
-        Case((Fault("gone", "", ""),), BROKE),
-    ],
+    "cut before the first byte": before_the_first_byte("gone"),
     "429, too many requests": [
-        *answers(429, BUSY, "HEAD"),
-        *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, status=429,
-                    headers={"Retry-After": "300"}),
-        *every_time("error", f"{NOTHING}.*{BUSY}", WEIGHTS, method="GET", status=429,
-                    headers={"Retry-After": "300"}),
+        *answers(429, "HEAD"),
+        *always("error", f"{NOTHING}.*{BUSY}", (WEIGHTS, "HEAD"), (WEIGHTS, "GET"), status=429,
+                headers={"Retry-After": "300"}),
     ],
-    "500, a fault of the Hub": answers(500, FAULTY, "HEAD"),
-    "503, overloaded": answers(503, FAULTY, "GET"),
+    "500, a fault of the Hub": answers(500, "HEAD"),
+    "503, overloaded": answers(503, "GET"),
     "404, a file is not there": [
-        *every_time("error", "refuses a file", CONFIG, WEIGHTS, VOCAB, TOKENIZER, status=404,
-                    headers={"X-Error-Code": "EntryNotFound"}),
-        *every_time("error", "refuses a file", WEIGHTS, method="GET", status=404),
+        *always("error", BETWEEN, *ANNOUNCED, status=404,
+                headers={"X-Error-Code": "EntryNotFound"}),
+        *always("error", BETWEEN, (WEIGHTS,), status=404),
     ],
-    "other bytes of the same length": places("changed", BYTES),
+    "other bytes of the same length": places("changed", BROKE),
     "truncated, its length too": places("truncated", BROKE),
     "truncated, announced so": [
         # three requests for a large file (asked, asked again, sent), five for a small one
-        *(Case((Fault("truncated_everywhere", WEIGHTS, "", 3, at),)) for at in (0.1, 0.5, 0.9)),
-        Case((Fault("truncated_everywhere", VOCAB, "", 5),)),
-        Case((Fault("truncated_everywhere", WEIGHTS, ""),), BYTES),
+        *once("truncated_everywhere", *((WEIGHTS, "", at) for at in (0.1, 0.5, 0.9)), times=3),
+        *once("truncated_everywhere", (VOCAB, ""), times=5),
+        *always("truncated_everywhere", BROKE, (WEIGHTS, "")),
     ],
     "Content-Length too large": places("too_long", BROKE, last=VOCAB),
     "Content-Length too small": [
-        *(Case((Fault("short_announcement", file, "HEAD", 4),))
-          for file in (CONFIG, TOKENIZER, SETTINGS, VOCAB)),
-        *every_time("short_announcement", BROKE, VOCAB),
+        *once("short_announcement", *ANNOUNCED[:4], times=4),
+        *always("short_announcement", BROKE, (VOCAB, "HEAD")),
     ],
-    "no Content-Length": [
-        Case((Fault("no_length", file),)) for file in ("", CONFIG, TOKENIZER, VOCAB, WEIGHTS)
-    ],
+    "no Content-Length": always(
+        "no_length", "", ("",), (CONFIG,), (TOKENIZER,), (VOCAB,), (WEIGHTS,)
+    ),
     "no Content-Length, and cut": places("no_length_cut", BROKE),
     "stall in the middle": places("stall", NOTHING),
-    "stall before the first byte": [
-        Case((Fault("silence", CONFIG, "HEAD", 1),)), Case((Fault("silence", VOCAB, "HEAD", 1),)),
-        Case((Fault("silence", WEIGHTS, "GET", 1),)), Case((Fault("silence", VOCAB, "GET", 1),)),
-        Case((Fault("silence", "", ""),), BROKE),
-    ],
-    "a trickle of bytes": [
-        Case((Fault("trickle", file, at=at),), NOTHING)
-        for file, at in [(WEIGHTS, 0), (WEIGHTS, 0.3), (WEIGHTS, 0.9), (VOCAB, 0.5), (CONFIG, 0)]
-    ],
+    "stall before the first byte": before_the_first_byte("silence"),
+    "a trickle of bytes": always(
+        "trickle", NOTHING, (WEIGHTS, "GET", 0), (WEIGHTS, "GET", 0.3), (WEIGHTS, "GET", 0.9),
+        (VOCAB,), (CONFIG, "GET", 0),
+    ),
     "a redirect to nowhere": [
-        *(Case((Fault("nowhere", file, "HEAD", 1),)) for file in (CONFIG, VOCAB, WEIGHTS)),
-        *every_time("nowhere", NETWORK, WEIGHTS, TOKENIZER),
+        *once("nowhere", (CONFIG, "HEAD"), (VOCAB, "HEAD"), (WEIGHTS, "HEAD")),
+        *always("nowhere", NETWORK, (WEIGHTS, "HEAD"), (TOKENIZER, "HEAD")),
     ],
     "the login page of a network": [
-        Case((Fault("portal", "", ""),), LOGIN), Case((Fault("portal_redirect", "", ""),), LOGIN),
-        Case((Fault("portal", "", ""),), f"vocab.txt in the cache is damaged.*{LOGIN}",
-             cached=("*",), damaged=((VOCAB, "flipped"),)),
-        *every_time("portal", BROKE, WEIGHTS, method="GET"),
-        *every_time("portal_redirect", BROKE, WEIGHTS, method="GET"),
+        *always("portal", BETWEEN, ANY),
+        *always("portal_redirect", BETWEEN, ANY),
+        Case((Fault("portal", *ANY),), f"{VOCAB_AND}{BETWEEN}", damaged=((VOCAB, "flipped"),)),
+        *always("portal", BROKE, (WEIGHTS,)),
+        *always("portal_redirect", BROKE, (WEIGHTS,)),
     ],
     "garbage instead of an answer": [
-        Case((Fault("garbage", "", ""),), LOGIN), *every_time("garbage", LOGIN, CONFIG, WEIGHTS),
-        Case((Fault("garbage", VOCAB, "GET", 1),)), Case((Fault("garbage", WEIGHTS, "GET", 1),)),
+        *always("garbage", BETWEEN, ANY, (CONFIG, "HEAD"), (WEIGHTS, "HEAD")),
+        *once("garbage", (VOCAB,), (WEIGHTS,)),
     ],
-    "no checksum": every_time("no_checksum", LOGIN, CONFIG, TOKENIZER, SETTINGS, VOCAB, WEIGHTS),
+    "no checksum": always("no_checksum", BETWEEN, *ANNOUNCED),
     "connection refused": without_network("http://127.0.0.1:{closed}", NETWORK),
     "name not found": without_network("http://hub.invalid", NETWORK),
     "no address at all": without_network("hub.invalid", f"{NETWORK}.*HF_ENDPOINT"),
-    "no secure connection": without_network("https://127.0.0.1:{port}", SECURE),
+    "no secure connection": without_network("https://127.0.0.1:{port}", BETWEEN),
     "a full disk": [
         Case(error="disk of the cache folder .* is full.*HF_HOME", disk=size)
         for size in (400, 200_000, 400_000, 600_000, 1_000_000)
@@ -203,13 +174,12 @@ KINDS = {
         for place in ("", ".locks", "{model}", "{model}/blobs", "{model}/snapshots")
     ],
     "damaged in the cache": [
-        Case(cached=("*",), damaged=((WEIGHTS, "flipped"),)),
-        Case(cached=("*",), damaged=((WEIGHTS, "truncated"),)),
-        Case(cached=("*",), damaged=((VOCAB, "flipped"), (CONFIG, "emptied"))),
-        Case(cached=("*",), damaged=((TOKENIZER, "link_broken"),)),
-        Case(cached=("*",), damaged=((WEIGHTS, "flipped"),),
-             faults=(Fault("error", WEIGHTS, status=500),),
-             error=f"model.safetensors in the cache is damaged.*{FAULTY}"),
+        Case(damaged=((WEIGHTS, "flipped"),)),
+        Case(damaged=((WEIGHTS, "truncated"),)),
+        Case(damaged=((VOCAB, "flipped"), (CONFIG, "emptied"))),
+        Case(damaged=((TOKENIZER, "link_broken"),)),
+        Case((Fault("error", WEIGHTS),), f"model.safetensors in the cache is damaged.*{BUSY}",
+             damaged=((WEIGHTS, "flipped"),)),
     ],
     "the process is killed": [
         Case((Fault("stall", WEIGHTS, at=at),), "killed", processes=1)
@@ -217,9 +187,9 @@ KINDS = {
     ],
     "two at once": [
         Case(processes=2), Case(processes=2, name="gpt2"),
-        Case((Fault("stall", WEIGHTS, "GET", 1),), processes=2),
-        Case((Fault("changed", WEIGHTS, "GET", 1),), processes=2),
-        Case(processes=2, cached=("*",), damaged=((WEIGHTS, "flipped"),)),
+        Case((Fault("stall", times=1),), processes=2),
+        Case((Fault("changed", times=1),), processes=2),
+        Case(damaged=((WEIGHTS, "flipped"),), processes=2),
     ],
 }
 if os.name != "posix":
@@ -235,10 +205,12 @@ class Place:
         utils.disable_progress_bars()
         self.case, self.hub, self.cache = case, hub, Path(folder) / "cache"
         self.entry = hub_repositories.entries(hub.repositories)[case.name, "full"]
-        self.repository = hub.repositories[self.entry.model_id]
-        self.model = f"models--{self.entry.model_id.replace('/', '--')}"
         self.constants = constants
-        self.point_to(case.endpoint.format(hub=hub.endpoint, port=hub.port, closed=closed_port()))
+        port = hub.server_port
+        self.point_to(case.endpoint.format(hub=hub.endpoint, port=port, closed=closed_port()))
+        self.storage = product.folder(self.entry).parent.parent
+        files = hub.repositories[self.entry.model_id].folder.iterdir()
+        self.blobs = {path: self.storage / "blobs" / hub.checksums[path] for path in files}
 
     def point_to(self, endpoint):
         """Set the client's address and cache."""
@@ -249,20 +221,20 @@ class Place:
 
     def snapshot(self, file):
         """Return where the client puts a file."""
-        return self.cache / self.model / "snapshots" / self.entry.revision / file
+        return product.folder(self.entry) / file
 
     def fill(self, files):
         """Put files into the cache, as the client would."""
-        for path in self.repository.files():
+        for path, blob in self.blobs.items():
             if path.name in files or files == ("*",):
-                blob = self.cache / self.model / "blobs" / self.hub.checksums[path]
+                link = self.snapshot(path.name)
                 blob.parent.mkdir(parents=True, exist_ok=True)
-                self.snapshot(path.name).parent.mkdir(parents=True, exist_ok=True)
+                link.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, blob)
                 try:
-                    self.snapshot(path.name).symlink_to(Path("..", "..", "blobs", blob.name))
+                    link.symlink_to(Path("..", "..", "blobs", blob.name))
                 except OSError:  # Windows allows links to few
-                    blob.rename(self.snapshot(path.name))
+                    blob.rename(link)
 
     def damage(self, file, how):
         """Spoil a file that is in the cache."""
@@ -275,30 +247,26 @@ class Place:
             spoilt = {"flipped": content, "truncated": content[:1000], "emptied": b""}[how]
             path.write_bytes(spoilt)
 
-    def put_in_the_way(self):
-        """Put a file where a folder of the cache should be; return it."""
-        place = self.cache / self.case.in_the_way.format(model=self.model)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("in the way")
-        return place
-
     def broken(self):
         """Count the files in the cache that are not what they should be."""
-        blobs, links = self.cache / self.model / "blobs", self.snapshot(CONFIG).parent
-        known = {self.hub.checksums[p]: p.read_bytes() for p in self.repository.files()}
-        known |= {p.name: p.read_bytes() for p in self.repository.files()}
-        found = [p for folder in (blobs, links) if folder.is_dir() for p in folder.iterdir()
-                 if p.suffix != ".incomplete"]
-        return sum(not p.exists() or p.read_bytes() != known.get(p.name) for p in found)
+        known = {name: path.read_bytes() for path, blob in self.blobs.items()
+                 for name in (path.name, blob.name)}
+        found = [*self.storage.glob("blobs/*"), *self.storage.glob("snapshots/*/*")]
+        return sum(not p.exists() or p.read_bytes() != known.get(p.name) for p in found
+                   if p.suffix != ".incomplete")
 
     def litter(self):
         """Count the unfinished files."""
         return len(list(self.cache.rglob("*.incomplete")))
 
     def download(self):
-        """Download as a notebook does."""
-        folder, _ = product.ready(self.entry)
+        """Download as a notebook does; return the message of a LearnerError, or ""."""
+        try:
+            folder, _ = product.ready(self.entry)
+        except LearnerError as error:
+            return str(error)
         assert set(self.entry.files) <= {path.name for path in folder.iterdir()}
+        return ""
 
     def client(self, before=""):
         """Start a download in a process of its own, with what a Python program does before it."""
@@ -309,132 +277,111 @@ class Place:
         return subprocess.Popen([sys.executable, "-c", program], env=os.environ | settings,
                                 stderr=subprocess.PIPE, text=True, cwd=paths.ROOT)
 
-    def wait_for_weights(self, process):
-        """Wait until the weights are on their way."""
-        due = time.monotonic() + SECONDS
-        while not self.litter() or not any(
+    def stopped(self, client, stop):
+        """Stop a client when the weights are on their way; return what it said."""
+        until(lambda: self.litter() and any(
             method == "GET" and path.endswith(WEIGHTS) for method, path, _ in self.hub.log
-        ):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < due
-            time.sleep(0.02)
+        ))
+        stop()
+        said = client.communicate(timeout=SECONDS)[1]
+        until(lambda: not self.litter())  # what it had started, cleans up
+        return said
 
     def in_processes(self):
         """Download in processes of their own: kill the one in the middle, or let two race."""
         running = [self.client() for _ in range(self.case.processes)]
         if len(running) == 1:
-            self.wait_for_weights(running[0])
-            running[0].kill()
-            running[0].communicate()
-            due = time.monotonic() + SECONDS
-            while self.litter() and time.monotonic() < due:  # what it had started, cleans up
-                time.sleep(0.05)
-            raise LearnerError("killed")
+            self.stopped(running[0], running[0].kill)
+            return "killed"
         complaints = [process.communicate(timeout=SECONDS)[1] for process in running]
         assert not any(process.returncode for process in running), complaints
+        return ""
+
+
+def until(condition):
+    """Wait for something, but not for ever."""
+    due = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < due
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
-def limited(size):
-    """Let no file grow above `size` bytes: a disk that is full."""
-    if size is None:
-        yield
-        return
-    import resource
+def hindered(place):
+    """Let no file grow above a size, as on a full disk, or put one where a folder should be."""
+    case, in_the_way = place.case, None
+    if case.in_the_way is not None:
+        in_the_way = place.cache / case.in_the_way.format(model=place.storage.name)
+        in_the_way.parent.mkdir(parents=True, exist_ok=True)
+        in_the_way.write_text("in the way")
+    if case.disk:
+        import resource
 
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (case.disk, before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        if case.disk:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        if in_the_way:
+            in_the_way.unlink()
 
 
-def run(kind, case, hub, folder):
-    """Run one case: with the fault, then without; return its `Outcome`."""
-    place, outcome = Place(case, hub, folder), Outcome(kind, case)
-    place.fill(case.cached)
-    for file, how in case.damaged:
-        place.damage(file, how)
-    in_the_way = None if case.in_the_way is None else place.put_in_the_way()
-    hub.faults[:] = [dataclasses.replace(fault) for fault in case.faults]
-    hub.log.clear()
-    product.PATIENCE = case.patience
-    start = time.monotonic()
-    try:
-        with limited(case.disk):
-            place.in_processes() if case.processes else place.download()
-    except LearnerError as error:
-        outcome.message = str(error)
-    outcome.seconds = time.monotonic() - start
-    outcome.broken = place.broken()
-    hub.faults.clear()
-    if in_the_way:
-        in_the_way.unlink()
-    place.point_to(hub.endpoint)
-    product.PATIENCE = LONG
-    try:
-        place.download()
-    except LearnerError as error:
-        outcome.second = str(error)
-    outcome.broken += place.broken()
-    outcome.litter = place.litter()
-    return outcome
-
-
-_worker = {}
-
-
-def _start_worker(repositories):
-    _worker["hub"] = LocalHub(repositories).__enter__()
-
-
-def _work(kind, number):
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return run(kind, KINDS[kind][number], _worker["hub"], folder)
-        except Exception as error:  # a case that breaks in another way is a result, too
-            return Outcome(kind, KINDS[kind][number], second=f"{type(error).__name__}: {error}")
+def run(repositories, kind, number):
+    """Run a case, then without the fault; return its message, its seconds and what was wrong."""
+    case = KINDS[kind][number]
+    with tempfile.TemporaryDirectory() as folder, LocalHub(repositories) as hub:
+        place = Place(case, hub, folder)
+        place.fill(("*",) if case.damaged else case.cached)
+        for file, how in case.damaged:
+            place.damage(file, how)
+        hub.faults += [dataclasses.replace(fault) for fault in case.faults]
+        product.PATIENCE = 5.0 if NOTHING in case.error else LONG
+        start = time.monotonic()
+        with hindered(place):
+            message = place.in_processes() if case.processes else place.download()
+            seconds = time.monotonic() - start
+            broken = place.broken()
+        hub.faults.clear()
+        place.point_to(hub.endpoint)
+        product.PATIENCE = LONG
+        second = place.download()
+        wrong = {
+            f"the wrong end: {message}": not re.search(case.error or "^$", message),
+            "not a line or two": "\n" in message or len(message) > 520,
+            f"took {seconds:.0f} s": seconds > SECONDS,
+            "a broken cache": broken or place.broken(),
+            "unfinished files": place.litter(),
+            f"the second try failed: {second}": second,
+        }
+    return message, seconds, [f"{case}: {problem}" for problem, met in wrong.items() if met]
 
 
 @contextlib.contextmanager
 def outcomes(repositories):
     """Yield {kind: futures of its outcomes}, all cases under way."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(WORKERS, context, _start_worker, (repositories,))
+    pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"))
     try:
-        yield {kind: [pool.submit(_work, kind, number) for number in range(len(cases))]
+        yield {kind: [pool.submit(run, repositories, kind, i) for i in range(len(cases))]
                for kind, cases in KINDS.items()}
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def table(results):
-    """Return the table of kinds, with how often and how each ended."""
-    lines = [f"{'':<34}times  finished  message  broken caches  longest"]
-    for kind, found in results.items():
-        messages = sum(outcome.message is not None for outcome in found)
-        lines.append(
-            f"{kind:<34}{len(found):>5}{len(found) - messages:>10}{messages:>9}"
-            f"{sum(o.broken > 0 for o in found):>15}{max(o.seconds for o in found):>7.1f} s"
-        )
-    every = [outcome for found in results.values() for outcome in found]
-    lines.append(f"{len(results)} kinds, {len(every)} downloads, "
-                 f"{sum(o.broken > 0 for o in every)} broken caches")
-    return "\n".join(lines)
-
-
 def main():
     """Run everything and print the table; return the exit status."""
-    with tempfile.TemporaryDirectory() as folder:
-        repositories = hub_repositories.make(Path(folder) / "files")
-        with outcomes(repositories) as futures:
-            results = {k: [f.result() for f in found] for k, found in futures.items()}
-    print(table(results))
-    problems = [(o.kind, o.case, p) for found in results.values() for o in found
-                for p in o.problems()]
-    for kind, case, problem in problems:
-        print(f"\n{kind}: {case}\n    {problem}", file=sys.stderr)
+    print(f"{'':<34}times  messages  longest")
+    problems = []
+    with tempfile.TemporaryDirectory() as folder, outcomes(
+        hub_repositories.make(Path(folder) / "files")
+    ) as futures:
+        for kind, running in futures.items():
+            messages, seconds, wrong = zip(*(future.result() for future in running), strict=True)
+            print(f"{kind:<34}{len(seconds):>5}{sum(map(bool, messages)):>10}"
+                  f"{max(seconds):>7.1f} s")
+            problems += [problem for some in wrong for problem in some]
+    print(*problems, sep="\n", file=sys.stderr)
     return 1 if problems else 0
 
 

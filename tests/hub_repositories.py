@@ -105,40 +105,21 @@ def _weights(name, path, full):
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    if full:
-        tensors = {n: _drawn(n, shape) for n, shape in shapes(name).items()}
-    else:
-        tensors = {"weight": torch.randn(2**18 if name == "bert" else 6 * 2**20)}
-    save_file(tensors, path, metadata={"format": "pt"})
+    tensors = {"weight": torch.randn(2**18 if name == "bert" else 6 * 2**20)}
+    save_file(tensors_of(name) if full else tensors, path, metadata={"format": "pt"})
 
 
-def _drawn(name, shape):
-    import torch
-
-    if name.endswith(".attn.bias"):  # GPT-2's causal mask, which is stored with the weights
-        return torch.ones(shape).tril()
-    if name.endswith(("gamma", "ln_1.weight", "ln_2.weight", "ln_f.weight")):
-        return torch.ones(shape)
-    if name.endswith(("bias", "beta")):
-        return torch.zeros(shape)
-    return torch.empty(shape).normal_(std=0.02)
-
-
-def shapes(name):
-    """Return {tensor name: shape} of the real file."""
+def tensors_of(name):
+    """Return {name: tensor} as in the real file: an untrained model's, by their older names."""
     import torch
     from transformers import BertConfig, BertForPreTraining, GPT2Config, GPT2LMHeadModel
 
-    with torch.device("meta"):
-        if name == "bert":
-            state = BertForPreTraining(BertConfig(**BERT_CONFIG)).state_dict()
-            old = {".LayerNorm.weight": ".LayerNorm.gamma", ".LayerNorm.bias": ".LayerNorm.beta"}
-            for new, written in old.items():
-                state = {n.replace(new, written): t for n, t in state.items()}
-            return {n: t.shape for n, t in state.items() if ".decoder." not in n}
-        state = GPT2LMHeadModel(GPT2Config(**GPT2_CONFIG)).state_dict()
-    found = {n.removeprefix("transformer."): t.shape for n, t in state.items()
-             if n != "lm_head.weight"}
-    context = GPT2_CONFIG["n_ctx"]
-    masks = {f"h.{i}.attn.bias": (1, 1, context, context) for i in range(GPT2_CONFIG["n_layer"])}
-    return found | masks
+    if name == "bert":
+        state = BertForPreTraining(BertConfig(**BERT_CONFIG)).state_dict()
+        return {
+            n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("Norm.bias", "Norm.beta"): t
+            for n, t in state.items() if ".decoder." not in n
+        }
+    state = GPT2LMHeadModel(GPT2Config(**GPT2_CONFIG)).transformer.state_dict()
+    mask = torch.ones(1, 1, GPT2_CONFIG["n_ctx"], GPT2_CONFIG["n_ctx"]).tril()
+    return state | {f"h.{i}.attn.bias": mask.clone() for i in range(GPT2_CONFIG["n_layer"])}

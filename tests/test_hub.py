@@ -1,7 +1,6 @@
 """The full-size path against a Hub on this machine: what it brings, and everything going wrong."""
 
 import os
-import shutil
 import signal
 import subprocess
 
@@ -9,7 +8,7 @@ import hub_faults
 import hub_repositories
 import pytest
 from hub import Fault, LocalHub
-from hub_faults import CONFIG, KINDS, TOKENIZER, VOCAB, WEIGHTS, Case, Place
+from hub_faults import CONFIG, KINDS, SETTINGS, TOKENIZER, VOCAB, WEIGHTS, Case, Place
 
 from helpers import checkpoints, hub
 from helpers.errors import LearnerError
@@ -29,24 +28,16 @@ def outcomes(repositories):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_ends_in_a_download_or_a_clear_message(kind, outcomes):
     found = [future.result() for future in outcomes[kind]]
-    assert [(o.case, p) for o in found for p in o.problems()] == []
-
-
-def test_no_fault_breaks_a_cache(outcomes):
-    results = {kind: [future.result() for future in found] for kind, found in outcomes.items()}
-    print(hub_faults.table(results))
-    assert min(len(found) for found in results.values()) >= 5
-    assert sum(outcome.broken for found in results.values() for outcome in found) == 0
+    assert len(found) >= 5
+    assert [problem for *_, wrong in found for problem in wrong] == []
 
 
 def test_the_files_that_can_be_rebuilt_here_have_the_pinned_checksums(repositories):
+    rebuilt = {"bert": {CONFIG, TOKENIZER, SETTINGS, VOCAB}, "gpt2": {CONFIG, SETTINGS}}
     for key, entry in hub_repositories.entries(repositories).items():
         pinned = checkpoints.CATALOGUE[key].files
         assert all(len(known) == 64 for known in pinned.values())
-        same = {file for file in pinned if entry.files[file] == pinned[file]}
-        expected = {"bert": {CONFIG, TOKENIZER, "tokenizer_config.json", VOCAB},
-                    "gpt2": {CONFIG, "tokenizer_config.json"}}
-        assert same == expected[key[0]]
+        assert {file for file in pinned if entry.files[file] == pinned[file]} == rebuilt[key[0]]
 
 
 @pytest.fixture
@@ -56,21 +47,25 @@ def local(repositories):
 
 
 @pytest.fixture
-def place(local, tmp_path, monkeypatch):
-    """A fresh cache whose Hub is the local one, for this test only."""
-    return at(local, tmp_path, monkeypatch)
-
-
-def at(server, folder, monkeypatch, name="bert"):
+def at(tmp_path, monkeypatch):
+    """A function that makes a fresh cache for a Hub, for this test only."""
     from huggingface_hub import constants
 
-    for variable in ["HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "NO_PROXY"]:
-        monkeypatch.setenv(variable, "")
-    for constant in ["HF_HUB_OFFLINE", "ENDPOINT", "HF_HUB_CACHE"]:
-        monkeypatch.setattr(constants, constant, getattr(constants, constant))
-    place = Place(Case(name=name), server, folder)
-    monkeypatch.setitem(checkpoints.CATALOGUE, (name, "full"), place.entry)
-    return place
+    def place_at(server, name="bert"):
+        for variable in ["HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "NO_PROXY"]:
+            monkeypatch.setenv(variable, "")
+        for constant in ["HF_HUB_OFFLINE", "ENDPOINT", "HF_HUB_CACHE"]:
+            monkeypatch.setattr(constants, constant, getattr(constants, constant))
+        place = Place(Case(name=name), server, tmp_path)
+        monkeypatch.setitem(checkpoints.CATALOGUE, (name, "full"), place.entry)
+        return place
+
+    return place_at
+
+
+@pytest.fixture
+def place(local, at):
+    return at(local)
 
 
 def source():
@@ -86,7 +81,9 @@ def test_after_the_first_run_nothing_is_asked_any_more(local, place):
     assert source() == "Hub"
     local.log.clear()
     assert checkpoints.at_hand("bert", "full")
+    before = hub._sha256.cache_info().misses
     assert source() == "cache"
+    assert hub._sha256.cache_info().misses == before, "a large file is read once a process"
     assert local.log == []
 
 
@@ -103,40 +100,11 @@ def test_offline_is_respected_and_named(local, place):
     assert local.log == []
 
 
-def test_only_the_damaged_file_is_fetched_again(local, place):
-    place.fill(("*",))
-    place.damage(VOCAB, "flipped")
+@pytest.mark.parametrize("links", [True, False])  # Windows allows them to few
+def test_only_the_damaged_file_is_fetched_again(links, local, place, monkeypatch):
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "" if links else "1")
     assert source() == "Hub"
-    assert sent(local) == {VOCAB}
-    assert place.broken() == 0
-
-
-def test_a_broken_connection_goes_on_where_it_was(local, tmp_path, monkeypatch):
-    at(local, tmp_path, monkeypatch, "gpt2")
-    local.faults.append(Fault("cut", at=0.5, times=1))
-    checkpoints.find("gpt2", "full")
-    assert [asked for *_, asked in local.log if asked] == ["bytes=10485760-"]
-
-
-def test_a_large_file_is_read_once_a_process(place):
-    place.fill(("*",))
-    source()
-    before = hub._sha256.cache_info().misses
-    source()
-    assert hub._sha256.cache_info().misses == before
-
-
-def test_a_model_stored_in_xet_comes_over_http(repositories, tmp_path, monkeypatch):
-    with LocalHub(repositories, xet=True) as server:
-        at(server, tmp_path, monkeypatch)
-        assert source() == "Hub"
-    assert any(path.startswith("/cdn/") for _, path, _ in server.log)
-
-
-def test_without_links_as_on_windows_files_are_checked_as_well(local, place, monkeypatch):
-    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
-    assert source() == "Hub"
-    assert not place.snapshot(WEIGHTS).is_symlink()
+    assert place.snapshot(WEIGHTS).is_symlink() == links
     assert source() == "cache"
     place.damage(WEIGHTS, "flipped")
     local.log.clear()
@@ -145,39 +113,52 @@ def test_without_links_as_on_windows_files_are_checked_as_well(local, place, mon
     assert place.broken() == 0
 
 
+def test_a_broken_connection_goes_on_where_it_was(local, at):
+    at(local, "gpt2")
+    local.faults.append(Fault("cut", at=0.5, times=1))
+    checkpoints.find("gpt2", "full")
+    assert [asked for *_, asked in local.log if asked] == ["bytes=10485760-"]
+
+
+def test_a_model_stored_in_xet_comes_over_http(repositories, at):
+    with LocalHub(repositories, xet=True) as server:
+        at(server)
+        assert source() == "Hub"
+    assert any(path.startswith("/cdn/") for _, path, _ in server.log)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX system's own")
 def test_an_interrupted_download_leaves_nothing_unfinished(local, place):
     local.faults.append(Fault("stall"))
     client = place.client("import signal; signal.signal(2, signal.default_int_handler)")
-    place.wait_for_weights(client)
-    client.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in client.communicate(timeout=30)[1]
-    assert place.litter() == 0
+    said = place.stopped(client, lambda: client.send_signal(signal.SIGINT))
+    assert "KeyboardInterrupt" in said
 
 
 @pytest.fixture
-def mount(tmp_path):
-    """A function that mounts something for this test; skips where that is not allowed."""
-    mounts = set()
+def mount(place):
+    """A function that mounts something as the cache; skips where that is not allowed."""
+    mounted = []
 
-    def mounted(*arguments):
-        if os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None:
-            pytest.skip("needs the right to mount")
-        if subprocess.call(["mount", *map(str, arguments)], stderr=subprocess.DEVNULL):
-            pytest.skip("this machine does not mount")
-        mounts.add(arguments[-1])  # it may be mounted anew, with other options
+    def over_the_cache(*arguments):
+        place.cache.mkdir(exist_ok=True)
+        try:
+            subprocess.run(["mount", *arguments, place.cache], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"this machine does not mount: {error}")
+        mounted.append(place.cache)  # it may be mounted anew, with other options
 
-    yield mounted
-    for folder in mounts:
-        subprocess.run(["umount", str(folder)], check=True)
+    yield over_the_cache
+    for folder in set(mounted):
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture
 def read_only(place, mount):
     """A function that makes the cache read-only."""
     def protect():
-        mount("--bind", "-o", "ro", place.cache, place.cache)
-        mount("-o", "remount,ro,bind", place.cache)
+        mount("--bind", "-o", "ro", place.cache)
+        mount("-o", "remount,ro,bind")
         with pytest.raises(OSError, match="Read-only"):
             (place.cache / "x").write_text("x")
 
@@ -202,12 +183,11 @@ def test_a_read_only_cache_says_what_it_cannot_do(place, read_only):
 
 @pytest.mark.parametrize("files", [(), (CONFIG, TOKENIZER)])
 def test_a_disk_that_is_really_full(files, place, mount):
-    place.cache.mkdir(parents=True)
-    mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", place.cache)
+    mount("-t", "tmpfs", "-o", "size=1m", "tmpfs")
     place.fill(files)
     with pytest.raises(LearnerError, match=r"is full.*HF_HOME"):
         source()
     assert place.broken() == place.litter() == 0
-    mount("-o", "remount,size=8m", place.cache)
+    mount("-o", "remount,size=8m")
     assert source() == "Hub"
     assert place.broken() == 0
