@@ -2,9 +2,7 @@
 
 import contextlib
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from helpers import checkpoints
 from helpers.errors import LearnerError
@@ -13,20 +11,8 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_d
             "embd_pdrop", "attn_pdrop", "resid_pdrop")
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """A model to start from: its config, and what is known of its origin."""
-
-    asked: str
-    path: str | Path
-    config: Any
-    name: str
-    hub_id: str | None = None
-    licence: str | None = None
-
-
 def find(asked):
-    """Return the `Pretrained` that is asked for; of the model only its config is loaded.
+    """Return the config of the model that is asked for, and its origin: name, Hub id, licence.
 
     `asked` is a name in `checkpoints.NAMES`, a folder, or a name on the Hub.
 
@@ -35,53 +21,48 @@ def find(asked):
     from transformers import AutoConfig
 
     checkpoints.quiet()
-    path, about = asked, {"name": asked, "hub_id": asked}
+    path, name, hub_id, licence = asked, asked, asked, None
     if asked in checkpoints.NAMES:
         found = checkpoints.find(asked)
-        path, about = found.path, {
-            "name": f"{found.model_id} at {found.revision}",
-            "hub_id": found.model_id if "/" in found.model_id else None,
-            "licence": "mit" if found.model_id == "openai-community/gpt2" else "apache-2.0",
-        }
+        path, name = found.path, f"{found.model_id} at {found.revision}"
+        hub_id = found.model_id if "/" in found.model_id else None
+        licence = "mit" if found.model_id == "openai-community/gpt2" else "apache-2.0"
     elif Path(asked).is_dir():
-        about = {"name": Path(asked).resolve().name}
+        name, hub_id = Path(asked).resolve().name, None
     with _said_in_a_line(asked):
-        return Pretrained(asked, path, AutoConfig.from_pretrained(path), **about)
+        return AutoConfig.from_pretrained(path), (name, hub_id, licence)
 
 
-def load(pretrained, classes, *, max_length, seed=0):
+def load(asked, config, classes, *, max_length, seed=0):
     """Return model and tokenizer, without dropout and with a head for `classes`, their names.
 
-    A new head is drawn from `seed`. A head for another number of classes is replaced, which is
-    printed.
+    `config` is what `find` returned. A new head is drawn from `seed`. A head for another number
+    of classes is replaced, which is printed.
 
     Raises LearnerError if they cannot be loaded, or read fewer than `max_length` tokens.
     """
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
-    asked, path, config = pretrained.asked, pretrained.path, pretrained.config
-    with _said_in_a_line(asked):
-        tokenizer = AutoTokenizer.from_pretrained(path)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "right"
     most = getattr(config, "max_position_embeddings", math.inf)
     if config.model_type == "roberta":  # whose positions start after that of padding
         most -= config.pad_token_id + 1
     if max_length > most:
         raise LearnerError(f"--max-length {max_length}: {asked} reads {most} tokens at most.")
-    config.update({
-        "pad_token_id": tokenizer.pad_token_id, "id2label": dict(enumerate(classes)),
-        "label2id": {name: i for i, name in enumerate(classes)},
-        "problem_type": "single_label_classification",
-        **{name: 0.0 for name in DROPOUTS if hasattr(config, name)},
-    })
-    set_seed(seed)
     with _said_in_a_line(asked):
+        tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        tokenizer.padding_side = "right"
+        config.update({
+            "pad_token_id": tokenizer.pad_token_id, "id2label": dict(enumerate(classes)),
+            "label2id": {name: i for i, name in enumerate(classes)},
+            "problem_type": "single_label_classification",
+            **{name: 0.0 for name in DROPOUTS if hasattr(config, name)},
+        })
+        set_seed(seed)
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, dtype=torch.float32, ignore_mismatched_sizes=True,
-            output_loading_info=True,
+            config.name_or_path, config=config, dtype=torch.float32,
+            ignore_mismatched_sizes=True, output_loading_info=True,
         )
         replaced = [name for name, *_ in report["mismatched_keys"]]
         if any(name.startswith(f"{model.base_model_prefix}.") for name in replaced):

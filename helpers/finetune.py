@@ -20,17 +20,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from helpers import (
-    batching,
-    classifiers,
-    frozen,
-    parallel,
-    paths,
-    reviews,
-    runs,
-    texts,
-    training,
-)
+from helpers import batching, classifiers, frozen, parallel, paths, reviews, runs, texts, training
 from helpers.errors import LearnerError
 from helpers.measure import Measured
 
@@ -82,30 +72,11 @@ RECIPES = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is trained on what, and where the result goes."""
+def finetune(options, *, progress=True):
+    """Train, test and save as the command line says; returns the metrics, a dictionary.
 
-    output: str
-    data: str | None = None
-    text: str | None = None  # the columns' names; None: text and label
-    label: str | None = None
-    model: str = "bert"
-    recipe: str = "auto"
-    epochs: int = 0  # 0 in these three: as the recipe says
-    batch_size: int = 0
-    learning_rate: float = 0.0
-    max_length: int = batching.MAX_TOKENS
-    precision: str = "auto"
-    seed: int = 0
-    every: int = 50
-    overwrite: bool = False
-
-
-def finetune(job, *, progress=True):
-    """Train, test and save as a `Job` says; returns the metrics, a dictionary.
-
-    In several processes each calls this; the first one writes, all return the same.
+    `options` are what `parser` reads from it. In several processes each calls this; the first
+    one writes, all return the same.
 
     Raises LearnerError for data that cannot be trained on, a model that is not there or not of
     a known kind, an output folder that holds something else, a loss that is not finite, and a
@@ -115,53 +86,51 @@ def finetune(job, *, progress=True):
     from accelerate import Accelerator
     from accelerate.state import PartialState
 
-    job = replace(job, output=str(job.output), model=str(job.model),
-                  data=None if job.data is None else str(job.data))
-    output = check(job)
+    output = check(options.output, options.overwrite)
     state = PartialState(cpu=not torch.cuda.is_available())
     with contextlib.redirect_stdout(sys.stdout if state.is_main_process else io.StringIO()):
-        data = texts.load(job.data, job.text, job.label) if job.data else reviews.load()
+        data = (texts.load(options.data, options.text, options.label) if options.data
+                else reviews.load())
         classes = data["train"].features["label"].names
-        pretrained = classifiers.find(job.model)
-        recipe = _recipe(job, pretrained.config)
-        model, tokenizer = classifiers.load(pretrained, classes, max_length=job.max_length,
-                                            seed=job.seed)
-    anew = job.overwrite and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
-    keeper = parallel.Checkpoints(output / CHECKPOINT, job.every, anew)
-    precision = _precision(job, keeper.identity, state)
-    keeper.belong_to(asdict(recipe) | {
-        "max_length": job.max_length, "precision": precision, "seed": job.seed,
+        config, origin = classifiers.find(options.model)
+        recipe = choose_recipe(options, config)
+        model, tokenizer = classifiers.load(options.model, config, classes,
+                                            max_length=options.max_length, seed=options.seed)
+    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
+                                  anew=options.overwrite and not restarted)
+    precision = choose_precision(options.precision, keeper.identity, state)
+    keeper.begin(asdict(recipe) | {
+        "max_length": options.max_length, "precision": precision, "seed": options.seed,
         "model weights": frozen.checksum(model.base_model),
         **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
-    })
+    }, state)
     accelerator = Accelerator(cpu=state.device.type == "cpu",
                               mixed_precision={"fp32": "no"}.get(precision, precision))
-    keeper.start_together(accelerator)
     if keeper.steps and accelerator.is_main_process:
         print(f"Going on after step {keeper.steps}.")
-    encoded = {split: batching.tokenize(rows, tokenizer, job.max_length)
-               for split, rows in data.items()}
     try:
         with Measured() as cost:
-            curve, results = _train(model, encoded, tokenizer, recipe, accelerator, keeper,
-                                    job.seed, progress)
+            curve, results = _train(model, tokenizer, data, recipe, accelerator, keeper, progress)
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        # On a GPU a lack of memory has a type of its own, on a CPU only words.
+        if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
+                or "can't allocate memory" in str(error)):
             raise
         raise LearnerError(
             f"The memory was used up with a batch of {recipe.batch_size}. Try --batch-size "
-            f"{max(1, recipe.batch_size // 2)} or a --max-length below {job.max_length}."
+            f"{max(1, recipe.batch_size // 2)} or a --max-length below {options.max_length}."
         ) from None
     finally:
         if accelerator.is_main_process:
             shutil.rmtree(output / FROZEN, ignore_errors=True)
     trained_on = len(data["train"]) * recipe.epochs * (1 - keeper.steps / len(curve.loss))
     metrics = {
-        "model": pretrained.name, "labels": classes, "recipe": recipe.name,
+        "model": origin[0], "labels": classes, "recipe": recipe.name,
         "epochs": recipe.epochs, "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate, "layers": model.config.num_hidden_layers,
         "layers_frozen": recipe.layers_frozen(model.config), "precision": precision,
-        "seed": job.seed, "max_length": job.max_length,
+        "seed": options.seed, "max_length": options.max_length,
         "processes": accelerator.num_processes, "threads": torch.get_num_threads(),
         "device": accelerator.device.type,
         "texts": {split: len(rows) for split, rows in data.items()},
@@ -172,89 +141,122 @@ def finetune(job, *, progress=True):
         "peak_memory_gb": round(cost.peak / 2**30, 2),
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
+        **{split: {"accuracy": round(correct / n, 4), "correct": correct, "texts": n,
+                   "interval_95": [round(end, 4) for end in training.interval(correct, n)]}
+           for split, (correct, n) in results.items()},
     }
-    for split, (correct, n) in results.items():
-        low, high = training.interval(correct, n)
-        metrics[split] = {"accuracy": round(correct / n, 4), "interval_95":
-                          [round(low, 4), round(high, 4)], "correct": correct, "texts": n}
     if accelerator.is_main_process:
-        tokenizer.model_max_length = job.max_length
-        card = _card(metrics, pretrained, job)
-        _save(model, tokenizer, output, metrics, curve, card)
+        tokenizer.model_max_length = options.max_length
+        # Whole or not at all; the checkpoint goes with the older folder.
+        with paths.replacing_folder(output, _unfinished(output)) as fresh:
+            model.save_pretrained(fresh)
+            tokenizer.save_pretrained(fresh)
+            curve.save(fresh / CURVE)
+            (fresh / METRICS).write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n",
+                                         encoding="utf-8")
+            _card(metrics, origin, options).save(fresh / "README.md")
     accelerator.wait_for_everyone()
     return metrics
 
 
-def check(job):
+def check(output, overwrite=False):
     """Return where the output goes, as a path; an interrupted replacement is undone first.
 
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
-    output = Path(job.output).absolute()
+    place = Path(output).absolute()
     try:
         if os.environ.get("RANK", "0") == "0":
-            paths.bring_back(output)
-        paths.check_replaceable(output, _own(output))
-        names = {path.name for path in output.iterdir()} if output.exists() else set()
-        if names - paths.CLUTTER - _own(output) and not (CHECKPOINT in names or job.overwrite):
+            paths.bring_back(place)
+        paths.check_replaceable(place, _unfinished(place))
+        if (place / paths.MANIFEST).exists() and not (overwrite or (place / CHECKPOINT).exists()):
             raise LearnerError(
-                f"{output} already holds a fine-tuned model. It is kept: choose another --output, "
+                f"{place} already holds a fine-tuned model. It is kept: choose another --output, "
                 "or replace it with --overwrite."
             )
-        for leftover in _own(output) - {CHECKPOINT}:
-            shutil.rmtree(output / leftover, ignore_errors=True)
-        # Without any folder, as with a drive that is not there, the next line says so.
-        place = next((folder for folder in output.parents if folder.exists()), output.parent)
-        with tempfile.TemporaryDirectory(dir=place):
+        for leftover in _unfinished(place) - {CHECKPOINT}:
+            shutil.rmtree(place / leftover, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent):  # better now than after the training
             pass
     except OSError as error:
-        raise LearnerError(f"Nothing can be written to {job.output}: {paths.reason(error)}. "
+        raise LearnerError(f"Nothing can be written to {output}: {paths.reason(error)}. "
                            "Choose another --output.") from None
-    return output
+    return place
 
 
-def _own(output):
+def _unfinished(output):
     """Return the names of what an unfinished run keeps in its output folder."""
     return {CHECKPOINT, FROZEN, *(path.name for path in output.glob(f".{CHECKPOINT}-*"))}
 
 
-def _recipe(job, config):
-    """Return the recipe for a model with this config, with what the job changes in it."""
+def choose_recipe(options, config):
+    """Return the `Recipe` for a model with this config, with what the options change in it.
+
+    Raises LearnerError if it is not for this kind of model.
+    """
     is_bert = config.model_type == "bert"
-    name = job.recipe if job.recipe != "auto" else "fast" if is_bert else "full"
-    if name not in RECIPES:
-        raise LearnerError(f"There is no recipe {name!r}, only: auto, {', '.join(RECIPES)}.")
+    name = {"auto": "fast" if is_bert else "full"}.get(options.recipe, options.recipe)
     recipe = RECIPES[name]
     if recipe.frozen and not is_bert:
-        raise LearnerError(f"The recipe {name} is for BERT, and {job.model} is of the kind "
+        raise LearnerError(f"The recipe {name} is for BERT, and {options.model} is of the kind "
                            f"{config.model_type!r}. Leave --recipe out, or take --recipe full.")
     if config.hidden_size >= LARGE:
         recipe = replace(recipe, learning_rate=0.3 * recipe.learning_rate)
-    changed = {k: getattr(job, k) for k in ("epochs", "batch_size", "learning_rate")}
-    return replace(recipe, **{k: v for k, v in changed.items() if v})
+    asked = {k: getattr(options, k) for k in ("epochs", "batch_size", "learning_rate")}
+    return replace(recipe, **{k: v for k, v in asked.items() if v})
 
 
-def _precision(job, earlier, state):
+def choose_precision(asked, earlier, state):
     """Return "fp32" or "bf16": as asked for, else as the run began, else what is faster here."""
     from accelerate.utils import broadcast_object_list
 
     from helpers import speed
 
-    if job.precision != "auto" or earlier is not None:
-        return job.precision if job.precision != "auto" else earlier["precision"]
+    if asked != "auto":
+        return asked
+    if earlier is not None:
+        return earlier["precision"]
     faster = [state.is_main_process and speed.bf16_pays(state.device)]
     if state.num_processes > 1:
         broadcast_object_list(faster)  # what the first process has measured
     return "bf16" if faster[0] else "fp32"
 
 
-def _train(model, encoded, tokenizer, recipe, accelerator, keeper, seed, progress):
+def _train(model, tokenizer, data, recipe, accelerator, keeper, progress):
     """Return the loss curve, and (correct, texts) of validation and test."""
+    from datasets import concatenate_datasets
     from tqdm.auto import tqdm
 
     progress = progress and accelerator.is_main_process
-    fitted, loaders = _prepare(model, encoded, tokenizer, recipe, accelerator,
-                               keeper.file.with_name(FROZEN), seed, progress)
+    seed, max_length = keeper.identity["seed"], keeper.identity["max_length"]
+    encoded = {split: batching.tokenize(rows, tokenizer, max_length)
+               for split, rows in data.items()}
+    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
+        if hasattr(model.base_model, name):
+            getattr(model.base_model, name).requires_grad_(False)
+    layers = recipe.layers_frozen(model.config)
+    if layers:
+        frozen.freeze(model, layers)
+        model.to(accelerator.device)
+        with accelerator.autocast():
+            made = frozen.outputs(
+                model, concatenate_datasets([*encoded.values()]), tokenizer, layers,
+                file=keeper.file.with_name(FROZEN) / "hidden", processes=accelerator,
+                progress=progress,
+            )
+        fitted, parts = frozen.UpperLayers(model, layers), made.parts(map(len, encoded.values()))
+        loaders = {
+            split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
+            for split, rows in zip(encoded, parts, strict=True)
+        }
+    else:
+        fitted, loaders = model, {
+            split: batching.loader(
+                rows if split == "train" else batching.by_length(rows), tokenizer,
+                recipe.batch_size, train=split == "train", seed=seed,
+            ) for split, rows in encoded.items()
+        }
     with tqdm(total=recipe.epochs * len(loaders["train"]), initial=keeper.steps, unit="step",
               disable=not progress) as bar:
 
@@ -262,76 +264,25 @@ def _train(model, encoded, tokenizer, recipe, accelerator, keeper, seed, progres
             bar.set_postfix(loss=f"{curve.loss[-1]:.3f}", refresh=False)
             bar.update()
 
-        curve = parallel.train(
-            fitted, loaders["train"], accelerator, epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate, checkpoint=keeper, settings=keeper.identity,
-            on_step=show,
-        )
+        curve = parallel.train(fitted, loaders["train"], accelerator, epochs=recipe.epochs,
+                               learning_rate=recipe.learning_rate, checkpoint=keeper, on_step=show)
     return curve, {split: parallel.evaluate(fitted, loaders[split], accelerator)
                    for split in ("validation", "test")}
 
 
-def _prepare(model, encoded, tokenizer, recipe, accelerator, folder, seed, progress):
-    """Freeze what the recipe freezes; return what is trained, and a loader for each split.
-
-    What the frozen layers compute is kept in files in `folder`.
-    """
-    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
-        if hasattr(model.base_model, name):
-            getattr(model.base_model, name).requires_grad_(False)
-    layers = recipe.layers_frozen(model.config)
-    if not layers:
-        return model, {
-            split: batching.loader(
-                rows if split == "train" else batching.by_length(rows), tokenizer,
-                recipe.batch_size, train=split == "train", seed=seed,
-            ) for split, rows in encoded.items()
-        }
-    frozen.freeze(model, layers)
-    model.to(accelerator.device)
-    folder.mkdir(parents=True, exist_ok=True)
-    size = sum(frozen.size(model, rows) for rows in encoded.values())
-    frozen.check_space(folder, size, progress)
-    with accelerator.autocast():
-        made = {split: frozen.outputs(model, rows, tokenizer, layers, file=folder / split,
-                                      processes=accelerator, progress=progress)
-                for split, rows in encoded.items()}
-    return frozen.UpperLayers(model, layers), {
-        split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
-        for split, rows in made.items()
-    }
-
-
-def _out_of_memory(error):
-    """Tell a lack of memory from other errors: on a GPU it has a type, on a CPU only words."""
-    return (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-            or "can't allocate memory" in str(error))
-
-
-def _save(model, tokenizer, output, metrics, curve, card):
-    """Save everything, whole or not at all; the checkpoint goes with the older folder."""
-    with paths.replacing_folder(output, _own(output)) as fresh:
-        model.save_pretrained(fresh)
-        tokenizer.save_pretrained(fresh)
-        curve.save(fresh / CURVE)
-        (fresh / METRICS).write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n",
-                                     encoding="utf-8")
-        card.save(fresh / "README.md")
-
-
-def _card(metrics, pretrained, job):
+def _card(metrics, origin, options):
     """Return the model card, from what `metrics.json` holds and the template card.md."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     name, data = (Path(path).name.encode("utf-8", "replace").decode()  # a card is valid UTF-8
-                  for path in (job.output, job.data or "the project's reviews"))
+                  for path in (options.output, options.data or "the project's reviews"))
     accuracy = EvalResult(
         task_type="text-classification", dataset_type=data, dataset_name=data,
         dataset_split="test", metric_type="accuracy", metric_value=metrics["test"]["accuracy"],
     )
     about = ModelCardData(
-        base_model=pretrained.hub_id, license=pretrained.licence,
-        language=None if job.data else "en", library_name="transformers",
+        base_model=origin[1], license=origin[2],
+        language=None if options.data else "en", library_name="transformers",
         pipeline_tag="text-classification", tags=["text-classification"], model_name=name,
         eval_results=[accuracy],
     )
@@ -341,58 +292,52 @@ def _card(metrics, pretrained, job):
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
+    import torch
+
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a console may lack the letters of a path or a text
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    options = vars(parser.parse_args(arguments))
-    processes, threads, port, restarts = (
-        options.pop(name) for name in ("processes", "threads", "port", "restarts")
-    )
-    if processes is None and (port is not None or restarts):
-        parser.error("--port and --restarts go with --processes")
-    if (options["text"] or options["label"]) and not options["data"]:
-        parser.error("--text and --label go with --data")
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    reader = parser()
+    options = reader.parse_args(arguments)
+    if (((options.text or options.label) and not options.data)
+            or (options.restarts and not options.processes)):
+        reader.error("--text and --label go with --data, --restarts with --processes")
+    started = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))  # processes, by a launcher
     try:
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        parallel.check_processes(local, "their number")
-        if processes is not None and "LOCAL_RANK" not in os.environ:
-            parallel.launch("helpers.finetune", given, processes, threads=threads, port=port,
-                            restarts=restarts)
+        threads = parallel.threads_each(started or options.processes or 1, options.threads)
+        if options.processes and not started:
+            parallel.launch("helpers.finetune", arguments, options.processes, threads,
+                            options.restarts)
             return 0
-        if "LOCAL_RANK" in os.environ and threads is None:  # torchrun would give each but one
-            threads = max(1, parallel.available_cores() // local)
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(parallel.check_count(threads, "threads", "--threads"))
-        metrics = finetune(Job(**options))
+        if started or options.threads:  # torchrun would give each but one
+            torch.set_num_threads(threads)
+        metrics = finetune(options)
     except LearnerError as error:
         if not parallel.leave_message(error):
             print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = " without --overwrite" if options["overwrite"] else ""
+        again = " without --overwrite" if options.overwrite else ""
         print(f"Stopped. The same command{again} goes on from the last checkpoint.",
               file=sys.stderr)
         return 130
     if os.environ.get("RANK", "0") == "0":
-        low, high = metrics["test"]["interval_95"]
-        print(f"test accuracy {metrics['test']['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
-              f"n = {metrics['test']['texts']}), {metrics['seconds']:.1f} s; saved in "
-              f"{options['output']}")
+        test = metrics["test"]
+        low, high = test["interval_95"]
+        print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
+              f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
     return 0
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
+def parser():
+    """Return what reads the command line."""
+    found = argparse.ArgumentParser(
         prog="python -m helpers.finetune", description=__doc__, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whole, positive = _at_least(int, 1), _at_least(float, 1e-12)
-    length, natural = _at_least(int, 3), _at_least(int, 0)
-    add = parser.add_argument
+    natural, whole, length = (_at_least(lowest) for lowest in (0, 1, 3))
+    add = found.add_argument
     add("--output", required=True, metavar="DIR", help="where the model goes; a new directory")
     add("--data", metavar="FILE", help="CSV with the columns text and label (default: the "
         "project's reviews)")
@@ -402,11 +347,11 @@ def _parser():
         "on the Hub (default: %(default)s)")
     add("--recipe", choices=("auto", *RECIPES), default="auto",
         help="see below (default: %(default)s)")
-    add("--epochs", type=whole, default=0, metavar="N", help="times that each text is read")
-    add("--batch-size", type=whole, default=0, metavar="N", help="texts a step, all processes "
-        "together (default: 16)")
-    add("--learning-rate", type=positive, default=0.0, metavar="RATE", help="highest rate; too "
-        "high, and the loss stays at 0.69, too low, and it falls too slowly")
+    add("--epochs", type=whole, metavar="N", help="times that each text is read")
+    add("--batch-size", type=whole, metavar="N", help="texts a step, all processes together "
+        "(default: 16)")
+    add("--learning-rate", type=_rate, metavar="RATE", help="highest rate; too high, and the "
+        "loss stays at 0.69, too low, and it falls too slowly")
     add("--max-length", type=length, default=batching.MAX_TOKENS, metavar="N",
         help="tokens after which a text is cut (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto",
@@ -415,29 +360,30 @@ def _parser():
     add("--every", type=whole, default=50, metavar="N", help="steps from one checkpoint to the "
         "next (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace a model that DIR holds, and start anew")
-    add("--processes", type=int, metavar="N", help="start that many, which share the work; on "
+    add("--processes", type=whole, metavar="N", help="start that many, which share the work; on "
         "Windows, only in WSL")
-    add("--threads", type=int, metavar="N", help="of each process (default: all cores together)")
-    add("--port", type=int, help="where the processes meet (default: any that is free)")
-    add("--restarts", type=natural, default=0, metavar="N", help="times to go on from the "
-        "checkpoint by itself if a process dies")
-    return parser
+    add("--threads", type=whole, metavar="N", help="of each process (default: all cores together)")
+    add("--restarts", type=natural, default=0, metavar="N", help="with --processes: times to go "
+        "on from the checkpoint by itself if a process dies")
+    return found
 
 
-def _at_least(kind, lowest):
+def _at_least(lowest):
     def number(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not lowest <= value < math.inf:
+        if not text.isdecimal() or int(text) < lowest:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number above 0" if kind is float
-                else f"{text!r} is not a whole number of at least {lowest}"
+                f"{text!r} is not a whole number of at least {lowest}"
             )
-        return value
+        return int(text)
 
     return number
+
+
+def _rate(text):
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 if __name__ == "__main__":

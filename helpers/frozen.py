@@ -4,6 +4,7 @@ Frozen layers give the same output for the same text, every epoch. So they run o
 gradients, and training starts from what they gave (notebook 10).
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -17,9 +18,10 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers import batching, paths
+from helpers import batching, paths, runs
 from helpers.errors import LearnerError
 
+GB = 1e9
 ALONE = SimpleNamespace(process_index=0, num_processes=1, is_main_process=True,
                         wait_for_everyone=lambda: None)  # an Accelerator of one process
 
@@ -124,6 +126,14 @@ class FrozenOutputs(Dataset):
         end = self.ends[row]
         return self.hidden[end - self.lengths[row] : end], self.labels[row]
 
+    def parts(self, sizes):
+        """Yield the first so many texts as a data set of their own, the next so many, …"""
+        starts, first = [0, *self.ends], 0
+        for last in itertools.accumulate(sizes):
+            yield FrozenOutputs(self.hidden[starts[first] : starts[last]],
+                                self.lengths[first:last], self.labels[first:last])
+            first = last
+
 
 def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64, processes=ALONE,
             progress=False):
@@ -134,7 +144,7 @@ def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64, proc
     format; otherwise they are made anew. Several processes give their Accelerator as `processes`,
     and each computes its share.
 
-    Raises LearnerError if the file cannot be written.
+    Raises LearnerError if the file cannot be written, or the disk has no room for it.
     """
     sizes, labels = batching.lengths(encoded), encoded["labels"][:]
     shape = sum(sizes), model.config.hidden_size
@@ -144,31 +154,16 @@ def outputs(model, encoded, tokenizer, layers, *, file=None, batch_size=64, proc
         for start, states in computed:
             hidden[start : start + len(states)] = states
         return FrozenOutputs(hidden, sizes, labels)
-    made_from = _fingerprint(model, encoded, layers)
+    weights = checksum(model.bert.embeddings, *_encoder(model).layer[:layers])
+    kind = model.device.type
+    number_format = (torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind)
+                     else model.dtype)
+    made_from = f"{weights} {number_format} {runs.fingerprint(encoded)}"
     hidden = _read(file, made_from)
     if hidden is None:
-        _write(Path(file), shape, model.dtype, made_from, computed, processes)
+        _write(Path(file), shape, model.dtype, made_from, computed, processes, progress)
         hidden = _read(file, made_from)
     return FrozenOutputs(hidden, sizes, labels)
-
-
-def size(model, encoded):
-    """Return how many bytes the outputs of a data set take: tokens · hidden size · 4."""
-    return sum(batching.lengths(encoded)) * model.config.hidden_size * model.dtype.itemsize
-
-
-def check_space(folder, size, progress=False):
-    """Say how much disk outputs of `size` bytes take, if it is much.
-
-    Raises LearnerError if there is not enough.
-    """
-    free = shutil.disk_usage(folder).free
-    needed = f"The outputs of the frozen layers take {size / 1e9:.1f} GB of disk"
-    if size > free:
-        raise LearnerError(f"{needed}, and {folder} has {free / 1e9:.1f} GB left. Choose a place "
-                           "with more, or train all layers (--recipe full).")
-    if progress and size > 1e9:
-        print(f"{needed} until the training ends.")
 
 
 def loader(frozen_outputs, batch_size=16, *, train=False, seed=0):
@@ -233,21 +228,6 @@ def _bytes(tensor):
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
-def _fingerprint(model, encoded, layers):
-    """Return a checksum of all that the outputs follow from: weights, tokens, number format."""
-    weights = checksum(model.bert.embeddings, *_encoder(model).layer[:layers])
-    digest = hashlib.sha256(f"{weights} {_number_format(model)}".encode())
-    for column in batching.MODEL_INPUTS:
-        if column in encoded.column_names:
-            digest.update(repr(encoded[column][:]).encode())
-    return digest.hexdigest()
-
-
-def _number_format(model):
-    kind = model.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else model.dtype
-
-
 def _read(file, made_from):
     """Return the hidden states in a file if they were made from this, else None."""
     from safetensors import SafetensorError, safe_open
@@ -261,15 +241,24 @@ def _read(file, made_from):
     return None
 
 
-def _write(file, shape, dtype, made_from, computed, processes):
+def _write(file, shape, dtype, made_from, computed, processes, progress):
     """Write a safetensors file of hidden states, each process its own; whole or not at all."""
     name = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}[dtype]
     row = shape[1] * dtype.itemsize
-    tensor = {"dtype": name, "shape": shape, "data_offsets": [0, shape[0] * row]}
+    size = shape[0] * row
+    tensor = {"dtype": name, "shape": shape, "data_offsets": [0, size]}
     header = json.dumps({"__metadata__": {"made_from": made_from}, "hidden": tensor}).encode()
     header += b" " * (-len(header) % 8)
     part = file.with_name(f".{file.name}.part")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(file.parent).free
+        needed = f"The outputs of the frozen layers take {size / GB:.1f} GB of disk"
+        if size > free:
+            raise LearnerError(f"{needed}, and {file.parent} has {free / GB:.1f} GB left. Choose "
+                               "a place with more, or train all layers (--recipe full).")
+        if size > GB and progress:
+            print(f"{needed}.")
         if processes.is_main_process:
             part.write_bytes(len(header).to_bytes(8, "little") + header)
         processes.wait_for_everyone()
@@ -282,7 +271,8 @@ def _write(file, shape, dtype, made_from, computed, processes):
             os.replace(part, file)
         processes.wait_for_everyone()
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise LearnerError(
             f"The outputs of the frozen layers could not be written to {file}: "
             f"{paths.reason(error)}. Free some space, or choose another folder."

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from itertools import zip_longest
 from pathlib import Path
@@ -48,31 +47,25 @@ class Share(Sampler):
             yield rows[self.process :: self.processes] or rows[-1:]
 
 
-def check_count(count, what, option):
-    """Return a number of processes or threads if this machine has a core for each.
+def threads_each(processes, threads=None):
+    """Return the threads of each of several processes: `threads`, or an equal share of the cores.
 
-    Raises LearnerError for any other.
+    Raises LearnerError if this machine has not a core for each of them, or GPUs, but not one for
+    each process.
     """
-    cores = available_cores()
-    if not isinstance(count, int) or not 1 <= count <= cores:
+    cores, gpus = available_cores(), torch.cuda.device_count()
+    threads = threads or max(1, cores // processes)
+    if processes * threads > cores:
         raise LearnerError(
-            f"{count} {what}: this machine has {cores} cores, so {option} can be 1 to {cores}."
+            f"Processes times threads, {processes} · {threads}, are more than this machine's "
+            f"{cores} cores. Choose a smaller --processes or --threads."
         )
-    return count
-
-
-def check_processes(count, option="--processes"):
-    """Return a number of processes if each has a core and, where there are GPUs, one of these.
-
-    Raises LearnerError for any other.
-    """
-    check_count(count, "processes", option)
-    if 0 < (gpus := torch.cuda.device_count()) < count:
+    if 0 < gpus < processes:
         raise LearnerError(
-            f"{count} processes: each needs a GPU of its own, and this machine has {gpus}. With "
-            "CUDA_VISIBLE_DEVICES= (nothing) before the command, all use the processor."
+            f"{processes} processes: each needs a GPU of its own, and this machine has {gpus}. "
+            "With CUDA_VISIBLE_DEVICES= (nothing) before the command, all use the processor."
         )
-    return count
+    return threads
 
 
 def available_cores():
@@ -88,16 +81,13 @@ def split_loader(loader, process, processes):
     )
 
 
-def train(
-    model, loader, accelerator, *, epochs, learning_rate, checkpoint=None, settings=None,
-    on_step=None,
-):
+def train(model, loader, accelerator, *, epochs, learning_rate, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
     `loader` is one that `batching.loader` made for training; each process takes its share.
     The loss of a step is that of the whole batch, and so are the gradients: each process's count
     as much as it has rows.
-    With a `Checkpoints` the run goes on from its newest one and writes one every so often.
+    With a `Checkpoints` the run goes on from the newest one and writes one every so often.
     `on_step(curve)` is called after every step.
 
     Raises LearnerError as soon as the loss or the gradient is not finite.
@@ -112,8 +102,9 @@ def train(
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
     steps = epochs * len(loader)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    curve = LossCurve(settings=dict(settings or {}))
+    curve = LossCurve()
     if checkpoint is not None:
+        curve.settings = dict(checkpoint.identity)
         checkpoint.restore(model, optimizer, scheduler, curve)
     done, start = len(curve.loss), time.perf_counter()
     for epoch in range(done // len(loader), epochs):
@@ -167,18 +158,20 @@ class Checkpoints:
     def __init__(self, file, every=50, anew=False):
         self.file, self.every, self.anew = Path(file), every, anew
         self.identity, self.seconds, self.steps = None, 0.0, 0
-        self._stored = self._read()
-        if anew:
-            self._stored = None
+        stored = self._read()
+        self._stored = None if anew else stored
         if self._stored is not None:
-            self.identity, self.seconds = self._stored["identity"], self._stored["seconds"]
-            self.steps = len(self._stored["curve"]["loss"])
+            self.identity, self.seconds = stored["identity"], stored["seconds"]
+            self.steps = len(stored["curve"]["loss"])
 
-    def belong_to(self, identity):
-        """Say which run this is, a dictionary of plain values.
+    def begin(self, identity, state):
+        """Say which run this is, a dictionary of plain values; starting anew deletes the file.
 
-        Raises LearnerError if the checkpoint is another run's.
+        `state` is Accelerate's `PartialState`. Raises LearnerError if the checkpoint is another
+        run's, or the processes would go on from different steps.
         """
+        from accelerate.utils import gather
+
         different = runs.differing(self.identity, identity) if self.steps else {}
         if different:
             raise LearnerError(
@@ -187,19 +180,13 @@ class Checkpoints:
                 "another --output."
             )
         self.identity = identity
-
-    def start_together(self, accelerator):
-        """Delete the checkpoint if the run starts anew.
-
-        Raises LearnerError if the processes would go on from different steps.
-        """
-        steps = accelerator.gather(torch.tensor([self.steps], device=accelerator.device)).tolist()
+        steps = gather(torch.tensor([self.steps], device=state.device)).tolist()
         if len(set(steps)) > 1:
             raise LearnerError(
                 f"The processes found checkpoints after different steps ({steps}). The output "
                 "directory has to be one that all machines share."
             )
-        if self.anew and accelerator.is_main_process:
+        if self.anew and state.is_main_process:
             self.file.unlink(missing_ok=True)
 
     def restore(self, model, optimizer, scheduler, curve):
@@ -214,15 +201,14 @@ class Checkpoints:
         there = [(name, [p.shape, *(moments[i][k].shape for k in names if i in moments)])
                  for i, (name, p) in enumerate(stored["model"].items())]
         here = [(name, [p.shape] * 3) for name, p in _trained(model).items()]
+        there.append(("the schedule", stored["scheduler"]["last_epoch"]))
+        here.append(("the schedule", self.steps))
         for found, needed in zip_longest(there, here):
             if found != needed:
                 raise LearnerError(
                     f"{self.file} does not fit this model, in {(needed or found)[0]}: its name, "
                     "shape or optimizer state is another. Start anew with --overwrite."
                 )
-        if stored["scheduler"]["last_epoch"] != self.steps:
-            raise LearnerError(f"{self.file}: the learning rate and the loss curve are not at the "
-                               "same step. Start anew with --overwrite.")
         model.load_state_dict(stored["model"], strict=False)  # frozen weights are not in it
         optimizer.load_state_dict(stored["optimizer"])
         scheduler.load_state_dict(stored["scheduler"])
@@ -284,73 +270,58 @@ def evaluate(model, loader, accelerator):
     return tuple(int(count) for count in accelerator.reduce(counts, "sum"))
 
 
-def launch(module, arguments, processes, *, threads=None, port=None, restarts=0):
-    """Run `python -m module arguments` in several processes that find each other.
+def launch(module, arguments, processes, threads, restarts=0):
+    """Run `python -m module arguments` in several processes that find each other, by `torchrun`.
 
-    They are PyTorch's elastic processes, what `torchrun` starts: with `restarts`, all start again
-    after one has died, and go on from their checkpoint. `threads` are those of each process, by
-    default an equal share of the cores.
+    With `restarts`, all start again after one has died, and go on from their checkpoint. This is
+    for a program that does nothing else: its environment and signal handlers are changed.
 
     Raises LearnerError if a process fails, with what it left by `leave_message` or how it was
     stopped, and KeyboardInterrupt if this one is told to stop.
     """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     if sys.platform == "win32":
         raise LearnerError("PyTorch's launcher does not run on Windows: use WSL, or one process.")
-    check_processes(processes)
-    if threads is None:
-        threads = max(1, available_cores() // processes)
-    check_count(threads * processes if isinstance(threads, int) and threads > 0 else threads,
-                "threads in all processes", "--threads times --processes")
-    if port is not None:
-        check_port(port)
-    handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name))
-                for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
-    environment = dict(os.environ)
     os.environ |= {"OMP_NUM_THREADS": str(threads), OWN_STORE: "1"}  # the processes inherit it
     with tempfile.TemporaryDirectory() as logs:
-        config = LaunchConfig(
-            min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=restarts,
-            run_id=RUN_ID, rdzv_backend="c10d", rdzv_endpoint=f"localhost:{port or 0}",
-            monitor_interval=0.1, logs_specs=DefaultLogsSpecs(log_dir=logs),
-        )
+        options = [
+            f"--nproc-per-node={processes}", f"--max-restarts={restarts}", f"--rdzv-id={RUN_ID}",
+            "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "--monitor-interval=0.1",
+            f"--log-dir={logs}", "--module", module,
+        ]
         try:
-            elastic_launch(config, sys.executable)("-u", "-m", module, *arguments)
+            run.run(run.parse_args([*options, *arguments]))
         except ChildFailedError as failed:
-            rank, failure = min(failed.failures.items(), key=lambda item: _consequence(item[1]))
-            raise LearnerError(_about(rank, failure, processes)) from None
+            raise LearnerError(_cause(failed.failures, processes)) from None
         except SignalException:
             raise KeyboardInterrupt from None
-        finally:
-            os.environ.clear()
-            os.environ |= environment
-            if threading.current_thread() is threading.main_thread():
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
+
+
+def _cause(failures, processes):
+    """Say what made several processes fail: not losing a connection to one, nor being stopped."""
+    consequences = {1: 1, -signal.SIGTERM: 2}  # by exit status: a traceback, told to stop
+    rank, failure = min(failures.items(), key=lambda item: consequences.get(item[1].exitcode, 0))
+    who = f"Process {rank} of {processes}"
+    if failure.exitcode < 0:
+        return (f"{who} was stopped by {failure.signal_name()}; most often the memory was used "
+                "up, or somebody stopped it. Run the same command again: it goes on from its "
+                "checkpoint.")
+    if "timestamp" in failure.error_file_data:  # what leave_message wrote
+        return failure.message
+    return f"{who} ended with exit status {failure.exitcode}; what it said stands above."
 
 
 def leave_message(error):
     """Leave the words of an error for `launch`, if it has started this process; say if it has."""
-    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID or not file:
+    if os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID:
         return False
-    with paths.replacing(Path(file)) as fresh:
+    with paths.replacing(os.environ["TORCHELASTIC_ERROR_FILE"]) as fresh:
         fresh.write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}),
                          encoding="utf-8")
     return True
-
-
-def check_port(port):
-    """Raise LearnerError if a port cannot be opened here."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("localhost", port or -1))  # 0 would be any port
-        except (OSError, OverflowError) as error:
-            raise LearnerError(f"Port {port} cannot be used: {paths.reason(error)}. Leave --port "
-                               "out to take any free one.") from None
 
 
 def free_port():
@@ -358,29 +329,3 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]
-
-
-def _left_message(failure):
-    return "timestamp" in failure.error_file_data  # what leave_message wrote
-
-
-def _consequence(failure):
-    """Return how likely a failure is but the consequence of another process's, to sort by.
-
-    Whole seconds do not tell which came first. One that was killed is a cause; so is one that
-    left a message. The others lose their connection, or are told to stop: SIGTERM.
-    """
-    if failure.exitcode < 0:
-        return 3 if failure.exitcode == -signal.SIGTERM else 0
-    return 1 if _left_message(failure) else 2
-
-
-def _about(rank, failure, processes):
-    who = f"Process {rank} of {processes}"
-    if failure.exitcode < 0:
-        return (f"{who} was stopped by {failure.signal_name()}; most often the memory was used "
-                "up, or somebody stopped it. Run the same command again: it goes on from its "
-                "checkpoint.")
-    if _left_message(failure):
-        return failure.message
-    return f"{who} ended with exit status {failure.exitcode}; what it said stands above."

@@ -170,18 +170,25 @@ def test_several_processes_compute_their_share_of_one_file_that_all_have_mapped(
         assert str(file) in {area.path for area in psutil.Process().memory_maps()}
 
 
-def test_how_much_disk_is_taken_is_said_before(model, encoded, tmp_path, monkeypatch, capsys):
-    assert frozen.size(model, encoded) == sum(batching.lengths(encoded)) * 384 * 4
-    monkeypatch.setattr(frozen.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5e9))
-    frozen.check_space(tmp_path, 3e9, progress=True)
+def test_how_much_disk_is_taken_is_said_before(model, tokenizer, encoded, tmp_path, monkeypatch,
+                                               capsys):
+    def outputs(free, unit):
+        monkeypatch.setattr(frozen.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+        monkeypatch.setattr(frozen, "GB", unit)
+        return frozen.outputs(model, encoded, tokenizer, 1, file=tmp_path / "kept", progress=True)
+
+    calls, size = computed(monkeypatch), sum(batching.lengths(encoded)) * 384 * 4
+    with pytest.raises(LearnerError, match=r"take 3.0 GB of disk, and .* has 2.0 GB left"):
+        outputs(size * 2 / 3, size / 3)
+    assert not calls
+    outputs(size, size / 3)
     assert "take 3.0 GB of disk" in capsys.readouterr().out
-    with pytest.raises(LearnerError, match=r"take 9.0 GB of disk, and .* has 5.0 GB left"):
-        frozen.check_space(tmp_path, 9e9)
 
 
 def test_a_place_that_cannot_be_written_is_said(model, tokenizer, encoded, tmp_path):
+    (tmp_path / "file").write_text("mine")
     with pytest.raises(LearnerError, match=r"could not be written to .*Free some space"):
-        frozen.outputs(model, encoded, tokenizer, 1, file=tmp_path / "gone" / "kept")
+        frozen.outputs(model, encoded, tokenizer, 1, file=tmp_path / "file" / "kept")
 
 
 def test_a_model_that_is_no_bert_is_refused():

@@ -1,22 +1,24 @@
 """Several processes: the same curve as one, a killed one that is missed, a run that goes on."""
 
+import functools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import weakref
+from types import SimpleNamespace
 
 import nbformat
 import psutil
 import pytest
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 
 from conftest import csv_of
 from helpers import batching, curves, parallel, paths, training
+from helpers import finetune as module
 from helpers.errors import LearnerError
 from tools import run
 
@@ -78,6 +80,11 @@ def finetune(*arguments):
                           timeout=300, check=False)
 
 
+def started(*arguments):
+    return subprocess.Popen(command(*arguments), cwd=paths.ROOT, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
 def difference(a, b):
     pairs = zip(curves.load(a / "curve.json").loss, curves.load(b / "curve.json").loss,
                 strict=True)
@@ -86,11 +93,16 @@ def difference(a, b):
 
 @pytest.fixture(scope="module")
 def in_one(texts, tmp_path_factory):
-    """A folder with what one process made of the texts."""
-    output = tmp_path_factory.mktemp("one") / "model"
-    done = finetune(texts, output, "--threads", "1")
-    assert done.returncode == 0, done.stderr
-    return output
+    """A function: the folder with what one process made of the texts by a recipe."""
+
+    @functools.cache
+    def made(recipe="full"):
+        output = tmp_path_factory.mktemp("one") / "model"
+        done = finetune(texts, output, "--threads", "1", "--recipe", recipe)
+        assert done.returncode == 0, done.stderr
+        return output
+
+    return made
 
 
 def metrics(folder):
@@ -98,23 +110,15 @@ def metrics(folder):
 
 
 @several
-def test_two_processes_give_one_process_s_curve(texts, in_one, tmp_path):
-    done = finetune(texts, tmp_path / "two", "--processes", "2")
+@pytest.mark.parametrize(("recipe", "layers_frozen"), [("full", 0), ("fast", 4)])
+def test_two_processes_give_one_process_s_curve(recipe, layers_frozen, texts, in_one, tmp_path):
+    done = finetune(texts, tmp_path / "two", "--processes", "2", "--recipe", recipe)
     assert done.returncode == 0, done.stderr
-    assert metrics(tmp_path / "two")["processes"] == 2
-    assert difference(in_one, tmp_path / "two") <= 1e-4
-    assert metrics(tmp_path / "two")["test"] == metrics(in_one)["test"]
     assert done.stdout.count("test accuracy") == 1
-
-
-@several
-def test_they_do_with_the_lower_layers_frozen_too(texts, tmp_path):
-    for name, options in {"one": ("--threads", "1"), "two": ("--processes", "2")}.items():
-        done = finetune(texts, tmp_path / name, "--recipe", "fast", *options)
-        assert done.returncode == 0, done.stderr
-    assert metrics(tmp_path / "two")["processes"] == 2
-    assert metrics(tmp_path / "two")["layers_frozen"] == 4
-    assert difference(tmp_path / "one", tmp_path / "two") <= 1e-4
+    found = metrics(tmp_path / "two")
+    assert (found["processes"], found["layers_frozen"]) == (2, layers_frozen)
+    assert difference(in_one(recipe), tmp_path / "two") <= 1e-4
+    assert found["test"] == metrics(in_one(recipe))["test"]
 
 
 @several
@@ -128,10 +132,8 @@ def test_what_is_wrong_is_said_once(options, texts, tmp_path):
 
 @several
 def test_stopped_by_hand_it_says_how_to_go_on(texts, tmp_path):
-    output = tmp_path / "two"
-    run = subprocess.Popen(command(texts, output, "--processes", "2", "--every", "3"),
-                           cwd=paths.ROOT, stderr=subprocess.PIPE, text=True)
-    wait_for_a_checkpoint(run, output)
+    run = started(texts, tmp_path / "two", "--processes", "2", "--every", "3")
+    wait_for_a_checkpoint(run, tmp_path / "two")
     run.send_signal(signal.SIGINT)
     said = run.communicate(timeout=120)[1]
     assert run.returncode == 130, said
@@ -155,7 +157,7 @@ def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
                           check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert metrics(tmp_path / "two")["processes"] == 2
-    assert difference(in_one, tmp_path / "two") <= 1e-4
+    assert difference(in_one(), tmp_path / "two") <= 1e-4
 
 
 def wait_for_a_checkpoint(run, output):
@@ -179,9 +181,7 @@ def test_a_killed_worker_ends_the_job_with_a_clear_line_and_it_goes_on_with_any_
     texts, in_one, tmp_path
 ):
     output = tmp_path / "two"
-    arguments = (texts, output, "--processes", "2", "--every", "3")
-    run = subprocess.Popen(command(*arguments), cwd=paths.ROOT, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=True)
+    run = started(texts, output, "--processes", "2", "--every", "3")
     kill_a_worker(run, output)
     said = run.communicate(timeout=120)[1].strip().splitlines()[-1]
     assert run.returncode == 2
@@ -190,82 +190,67 @@ def test_a_killed_worker_ends_the_job_with_a_clear_line_and_it_goes_on_with_any_
     again = finetune(texts, output, "--threads", "1", "--every", "3")  # in one process now
     assert again.returncode == 0, again.stderr
     assert "Going on after step" in again.stdout
-    assert difference(in_one, output) <= 1e-4
+    assert difference(in_one(), output) <= 1e-4
 
 
 @several
 @pytest.mark.slow
 def test_with_restarts_it_goes_on_by_itself(texts, in_one, tmp_path):
     output = tmp_path / "two"
-    run = subprocess.Popen(
-        command(texts, output, "--processes", "2", "--every", "3", "--restarts", "1"),
-        cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )
+    run = started(texts, output, "--processes", "2", "--every", "3", "--restarts", "1")
     kill_a_worker(run, output)
     said = run.communicate(timeout=200)
     assert run.returncode == 0, said[1][-2000:]
     assert "Going on after step" in said[0]
-    assert difference(in_one, output) <= 1e-4
+    assert difference(in_one(), output) <= 1e-4
 
 
-def test_the_cause_is_told_from_its_consequences():
-    def failure(exitcode, **data):
-        return type("Failure", (), {"exitcode": exitcode, "error_file_data": data})
+@pytest.mark.parametrize("other", [(1, "<NONE>"), (-15, "<NONE>")])  # disconnected, stopped
+@pytest.mark.parametrize(("cause", "said"), [
+    ((-9, "<NONE>"), "Process 1 of 2 was stopped by SIGKILL"),
+    ((2, "No file."), "No file."),
+    ((1, "<NONE>"), "Process 1 of 2 ended with exit status 1"),
+])
+def test_the_cause_is_told_from_its_consequences(cause, said, other):
+    def failure(exitcode, message):
+        data = {"message": message} | ({} if message == "<NONE>" else {"timestamp": 1})
+        return SimpleNamespace(exitcode=exitcode, message=message, error_file_data=data,
+                               signal_name=lambda: signal.Signals(-exitcode).name)
 
-    killed, told = failure(-9), failure(2, message="No file.", timestamp=1)
-    disconnected, stopped = failure(1, message="<NONE>"), failure(-15, message="<NONE>")
-    order = [stopped, disconnected, told, killed]
-    assert sorted(order, key=parallel._consequence) == [killed, told, disconnected, stopped]
+    if cause != other:
+        failures = {0: failure(*other), 1: failure(*cause)}
+        assert parallel._cause(failures, 2).startswith(said)
 
 
-def test_a_worker_that_cannot_import_says_so(monkeypatch, capfd):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with pytest.raises(LearnerError, match="Process 0 of 1 ended with exit status 1"):
-        parallel.launch("helpers.not_there", [], 1)
-    assert "No module named helpers.not_there" in capfd.readouterr().err
+def test_a_worker_that_cannot_import_says_so():
+    program = "from helpers import parallel; parallel.launch('helpers.not_there', [], 1, 1)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=paths.ROOT, capture_output=True,
+                          text=True, check=False)
+    assert "Process 0 of 1 ended with exit status 1" in done.stderr
+    assert "No module named helpers.not_there" in done.stderr
 
 
 # Bad input
 
-@pytest.mark.parametrize("count", [0, -1, CORES + 1, 1.5])
-def test_a_number_of_processes_that_the_machine_cannot_carry_is_refused(count):
-    with pytest.raises(LearnerError, match=f"can be 1 to {CORES}"):
-        parallel.launch("helpers.finetune", [], count)
-
-
 @pytest.mark.parametrize("option", ["--threads", "--processes"])
-@pytest.mark.parametrize("count", ["0", str(CORES + 1)])
-def test_the_command_line_says_it_in_one_line(option, count, texts, tmp_path, capsys):
-    from helpers import finetune as module
-
-    status = module.main(["--data", str(texts), "--output", str(tmp_path / "m"), option, count])
+def test_more_than_the_machine_has_cores_is_refused_in_one_line(option, texts, tmp_path, capsys):
+    status = module.main(["--data", str(texts), "--output", str(tmp_path / "m"), option,
+                          str(CORES + 1)])
     assert status == 2
     said = capsys.readouterr().err.strip()
-    assert f"{option} can be 1 to {CORES}" in said
+    assert f"more than this machine's {CORES} cores" in said
     assert "\n" not in said
 
 
-def test_a_port_in_use_is_said():
-    with socket.socket() as taken:
-        taken.bind(("localhost", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(LearnerError, match=f"Port {port} cannot be used"):
-            parallel.launch("helpers.finetune", [], 1, port=port)
-
-
-def test_each_process_needs_a_gpu_where_there_are_any(monkeypatch):
+def test_the_cores_are_shared_and_each_process_needs_a_gpu_where_there_are_any(monkeypatch):
+    monkeypatch.setattr(parallel, "available_cores", lambda: 7)
+    assert [parallel.threads_each(*n) for n in ((1,), (2,), (7,), (3, 2))] == [7, 3, 1, 2]
+    with pytest.raises(LearnerError, match="more than this machine's 7 cores"):
+        parallel.threads_each(2, 4)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert parallel.check_processes(1) == 1
-    if CORES > 1:
-        with pytest.raises(LearnerError, match="this machine has 1"):
-            parallel.check_processes(2)
-
-
-@pytest.mark.parametrize("port", [0, -1, 70000])
-def test_a_number_that_is_no_port_is_said(port):
-    with pytest.raises(LearnerError, match=f"Port {port} cannot be used"):
-        parallel.check_port(port)
+    assert parallel.threads_each(1) == 7
+    with pytest.raises(LearnerError, match="this machine has 1"):
+        parallel.threads_each(2)
 
 
 # Checkpoints
@@ -296,7 +281,7 @@ def kept(tmp_path):
     model, curve = Small(), curves.LossCurve()
     curve.record(0.5, 1e-4, 1.0)
     keeper = parallel.Checkpoints(tmp_path / "c.pt", every=1)
-    keeper.belong_to({"seed": 0})
+    keeper.begin({"seed": 0}, PartialState(cpu=True))
     keeper.after(*model.parts(), curve, 5, seconds=2.0)
     return tmp_path / "c.pt", model
 
@@ -304,9 +289,11 @@ def kept(tmp_path):
 def test_a_checkpoint_of_another_run_is_refused(kept):
     found = parallel.Checkpoints(kept[0])
     assert (found.steps, found.seconds) == (1, 2.0)
-    found.belong_to({"seed": 0})
+    found.begin({"seed": 0}, PartialState())
     with pytest.raises(LearnerError, match="seed 0 there, 1 here"):
-        found.belong_to({"seed": 1})
+        found.begin({"seed": 1}, PartialState())
+    parallel.Checkpoints(kept[0], anew=True).begin({"seed": 1}, PartialState())
+    assert not kept[0].exists()
 
 
 def test_what_was_trained_is_restored_and_its_memory_is_freed(kept):
@@ -325,7 +312,6 @@ def test_what_was_trained_is_restored_and_its_memory_is_freed(kept):
 @pytest.mark.parametrize("other", [{"first": "renamed"}, {"width": 4}])
 def test_a_checkpoint_of_other_parameters_is_refused_and_nothing_is_changed(other, kept):
     model = Small(**other)
-    before = {name: p.clone() for name, p in model.named_parameters()}
     parts = model.parts()
     before = {name: p.clone() for name, p in model.named_parameters()}
     name = f"{other.get('first', 'a')}.weight"
@@ -336,8 +322,7 @@ def test_a_checkpoint_of_other_parameters_is_refused_and_nothing_is_changed(othe
 
 @pytest.mark.parametrize("fault", ["a parameter more", "no moments", "other moments", "schedule"])
 def test_a_checkpoint_whose_parts_do_not_fit_each_other_is_refused(fault, kept):
-    file = kept[0]
-    stored = torch.load(file, weights_only=True)
+    stored = torch.load(kept[0], weights_only=True)
     if fault == "a parameter more":
         stored["model"]["c.weight"] = torch.zeros(2)
     elif fault == "no moments":
@@ -346,34 +331,27 @@ def test_a_checkpoint_whose_parts_do_not_fit_each_other_is_refused(fault, kept):
         stored["optimizer"]["state"][0]["exp_avg"] = torch.zeros(5)
     else:
         stored["scheduler"]["last_epoch"] = 7
-    torch.save(stored, file)
-    with pytest.raises(LearnerError, match=r"does not fit this model|not at the same step"):
-        parallel.Checkpoints(file).restore(*Small().parts(), curves.LossCurve())
+    torch.save(stored, kept[0])
+    with pytest.raises(LearnerError, match="does not fit this model"):
+        parallel.Checkpoints(kept[0]).restore(*Small().parts(), curves.LossCurve())
 
 
 @pytest.mark.parametrize("content", ["cut", "text", "weights"])
 def test_a_file_that_is_no_checkpoint_is_kept(content, tmp_path):
     file = tmp_path / "c.pt"
     torch.save({"weights": torch.zeros(500)}, file)
-    if content == "cut":
-        file.write_bytes(file.read_bytes()[:500])
-    elif content == "text":
-        file.write_text("a diary")
+    whole = file.read_bytes()
+    file.write_bytes({"cut": whole[:500], "text": b"a diary", "weights": whole}[content])
     before = file.read_bytes()
     with pytest.raises(LearnerError, match="cannot be read as a checkpoint"):
         parallel.Checkpoints(file, anew=True)
     assert file.read_bytes() == before
 
 
-def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path):
-    class Two:
-        device = "cpu"
-
-        def gather(self, steps):
-            return torch.cat([steps, torch.tensor([8])])
-
+def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.utils.gather", lambda steps: torch.tensor([*steps, 8]))
     with pytest.raises(LearnerError, match="has to be one that all machines share"):
-        parallel.Checkpoints(tmp_path / "c.pt").start_together(Two())
+        parallel.Checkpoints(tmp_path / "c.pt").begin({}, PartialState())
 
 
 def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
