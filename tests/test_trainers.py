@@ -232,21 +232,21 @@ def test_a_new_run_does_not_mix_with_an_older_one(finished):
         trainers.train(tiny_run.build(finished))
 
 
-BATCHES_OF_4 = ({"per_device_train_batch_size": 4}, "another run: batch_size 8 there, 4 here")
+BATCHES_OF_4 = ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here")
 FIRST, *BETWEEN, LAST = tiny_run.rows()["labels"]
 FLIPPED = [FIRST, *(1 - label for label in BETWEEN), LAST]
-THREE_LAYERS = ({"layers": 3}, "another run: num_hidden_layers 2 there, 3 here")
+THREE_LAYERS = ({"layers": 3}, "other settings: num_hidden_layers 2 there, 3 here")
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         BATCHES_OF_4, THREE_LAYERS,
-        ({"seed": 1}, "another run: seed 0 there, 1 here"),
+        ({"seed": 1}, "other settings: seed 0 there, 1 here"),
         ({"learning_rate": 1e-4}, "learning_rate 0.001 there, 0.0001 here"),
         ({"train": tiny_run.rows(40)}, "rows 64 there, 40 here, other training rows"),
-        ({"train": tiny_run.rows().select(range(63, -1, -1))}, "run: other training rows"),
-        ({"train": with_labels(FLIPPED)}, "run: other training rows"),
+        ({"train": tiny_run.rows().select(range(63, -1, -1))}, "settings: other training rows"),
+        ({"train": with_labels(FLIPPED)}, "settings: other training rows"),
         ({"optim": "sgd"}, "optimizer adamw_torch_fused there, sgd here"),
     ],
     ids=["batch size", "model", "seed", "rate", "rows", "order", "labels", "optimizer"],
