@@ -263,8 +263,8 @@ def _check_same_run(identity, folder, checkpoint):
     different = runs.differing({k: there[k] for k in here}, here)
     if different:
         raise LearnerError(
-            f"{folder} holds a run with other settings: {runs.sentence(different)}. A run can only "
-            "continue as it began: set it back, or start a new one in another output_dir."
+            f"{folder} holds a run with other settings: {runs.sentence(different)}. A run can "
+            "only continue as it began: set it back, or start a new one in another output_dir."
         )
 
 
