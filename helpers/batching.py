@@ -20,10 +20,9 @@ def tokenize(dataset, tokenizer, max_length=MAX_TOKENS):
     def encode(rows):
         return tokenizer(rows["text"], truncation=True, max_length=max_length)
 
-    encoded = dataset.map(encode, batched=True, keep_in_memory=True)
-    encoded = encoded.rename_column("label", "labels")
-    keep = (*MODEL_INPUTS, "labels")
-    return encoded.remove_columns([c for c in encoded.column_names if c not in keep])
+    others = [name for name in dataset.column_names if name != "label"]
+    encoded = dataset.map(encode, batched=True, keep_in_memory=True, remove_columns=others)
+    return encoded.rename_column("label", "labels")
 
 
 def lengths(encoded):
@@ -68,12 +67,9 @@ class LengthGroupedBatches(Sampler):
 
     The rows are shuffled, sorted by length (rows of equal length stay shuffled), cut into
     batches, and the batches are shuffled. `seed` fixes the order of every epoch.
-
-    Raises LearnerError for a batch size below 1.
     """
 
     def __init__(self, lengths, batch_size, seed=0):
-        check_batch_size(batch_size)
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
@@ -91,20 +87,17 @@ class LengthGroupedBatches(Sampler):
         """Go to the start of an epoch, counted from 0, as a resumed run has to."""
         self.generator.manual_seed(self.seed)
         for _ in range(epoch):
-            self._draw()
+            iter(self)  # draws the batches of an epoch
 
     def __len__(self):
         return math.ceil(len(self.lengths) / self.batch_size)
 
     def __iter__(self):
-        yield from self._draw()
-
-    def _draw(self):
         order = torch.randperm(len(self.lengths), generator=self.generator).tolist()
         order.sort(key=self.lengths.__getitem__)
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         shuffled = torch.randperm(len(batches), generator=self.generator).tolist()
-        return [batches[i] for i in shuffled]
+        return iter([batches[i] for i in shuffled])
 
 
 def check_pad_token(tokenizer):

@@ -1,11 +1,9 @@
 """Where the project's own files are, and how a file or a folder is saved whole or not at all."""
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -44,9 +42,8 @@ def replacing(target):
     """
     target = Path(target).resolve()  # of a symbolic link, the file that it points to is replaced
     with _temporary_beside(target) as temporary:
-        fresh = temporary / target.name
-        yield fresh
-        os.replace(fresh, target)
+        yield temporary / target.name
+        os.replace(temporary / target.name, target)
 
 
 @contextlib.contextmanager
@@ -61,37 +58,39 @@ def replacing_folder(target, own=()):
     cannot be written or the disk is full.
     """
     target = Path(target).resolve()
+    older = _aside(target)
     with _temporary_beside(target) as temporary:
         bring_back(target)
-        check_replaceable(target, own)
-        fresh, older = temporary / "new", temporary / "older"
+        fresh, trash = temporary / "new", temporary / "older"
         fresh.mkdir()
         yield fresh
         written = {path.name: _digest(path) for path in fresh.iterdir()}
         (fresh / MANIFEST).write_text(json.dumps(written, indent=1), encoding="utf-8")
-        check_replaceable(target, own)  # once more: a training may have taken hours since
+        check_replaceable(target, own)
+        if older.exists():  # a process was killed before it could delete it
+            os.replace(older, temporary / "left over")
         try:
             if target.exists():
                 os.replace(target, older)
             os.replace(fresh, target)
-        except BaseException:  # an interruption, too
-            if older.exists() and not target.exists():
-                os.replace(older, target)
-            raise
+        finally:
+            bring_back(target)
+        with contextlib.suppress(OSError):  # the save is done, whatever becomes of the rest
+            os.replace(older, trash)
         for name in CLUTTER:
-            with contextlib.suppress(OSError):  # the model is saved, whatever becomes of these
-                os.replace(older / name, target / name)
+            with contextlib.suppress(OSError):
+                os.replace(trash / name, target / name)
 
 
 def bring_back(target):
     """Put an older folder back that a process, killed while it replaced it, had moved aside."""
     target = Path(target).resolve()
-    if not target.exists():
-        found = target.parent.glob(f".{glob.escape(target.name)}-*/older")
-        beside = len(f".{target.name}-")  # what follows in a temporary folder's name has no "-"
-        mine = [older for older in found if "-" not in older.parent.name[beside:]]
-        if mine:
-            os.replace(max(mine, key=lambda older: older.stat().st_mtime), target)
+    if _aside(target).exists() and not target.exists():
+        os.replace(_aside(target), target)
+
+
+def _aside(target):
+    return target.with_name(f".{target.name}.set-aside")
 
 
 def check_replaceable(folder, own=()):
@@ -105,27 +104,22 @@ def check_replaceable(folder, own=()):
         return
     if not place.is_dir():
         raise LearnerError(f"{folder} is a file. Choose a new folder, or delete the file first.")
-    foreign = [name for name in not_saved_here(place) if name not in own]
+    try:
+        written = dict(json.loads((place / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        written = {}
+    ours = {MANIFEST, *CLUTTER, *own}
+    foreign = [
+        path.name for path in sorted(place.iterdir())
+        if path.name not in ours
+        and (path.name not in written or written[path.name] != _digest(path))
+    ]
     if foreign:
         listing = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
         raise LearnerError(
             f"{folder} holds what no save put there, or what changed since ({listing}), so it is "
             "kept. Choose a new folder, or delete it yourself first."
         )
-
-
-def not_saved_here(folder):
-    """Return the names in a folder that the last save did not write, or that changed since."""
-    folder = Path(folder)
-    try:
-        written = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        written = {}
-    return [
-        path.name for path in sorted(folder.iterdir())
-        if path.name not in {MANIFEST, *CLUTTER}
-        and (path.name not in written or written[path.name] != _digest(path))
-    ]
 
 
 def _digest(path):
@@ -140,38 +134,19 @@ def _digest(path):
 @contextlib.contextmanager
 def _temporary_beside(target):
     """Yield a temporary folder on the same disk; say in a sentence if the disk is the trouble."""
-    temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        yield temporary
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent,
+                                         ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary)
     except Exception as error:
-        if not _is_disk_error(error):
+        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
             raise
         kept = " What was saved there before is untouched." if target.exists() else ""
         raise LearnerError(
             f"Could not write {target.name} into {target.parent}: {reason(error)}.{kept} "
             "Free some space or choose another folder, then save again."
         ) from error
-    finally:
-        if temporary is not None:
-            _discard(temporary, target)
-
-
-def _discard(temporary, target):
-    """Delete a temporary folder, but not the older `target` in it while there is no other."""
-    older = temporary / "older"
-    if older.exists() and not target.exists():
-        return
-    with contextlib.suppress(OSError):  # the save is done; what stays is only in the way
-        if older.exists():
-            os.replace(older, temporary / "discarded")  # half deleted, it must not be brought back
-        shutil.rmtree(temporary)
-
-
-def _is_disk_error(error):
-    """Tell an error of the file system from any other; safetensors wraps its own."""
-    return isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
 
 
 def reason(error):

@@ -6,9 +6,9 @@ import re
 import zipfile
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def fingerprint(rows):
@@ -21,17 +21,20 @@ def fingerprint(rows):
         rows = rows.with_format(None)
     digest = hashlib.sha256()
     for i in range(len(rows)):
-        digest.update(json.dumps(rows[i], default=plain, sort_keys=True).encode())
-        digest.update(b"\n")
+        digest.update(json.dumps(rows[i], default=plain, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
+
+
+def plain(value):
+    """Return a value in a form that JSON knows: the `default` of `json.dumps`."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def differing(there, here):
     """Return what tells two runs apart: {name: (value there, value here)}, empty for the same run.
 
-    `there` is what is recorded of the earlier run, `here` the new one's, both dictionaries of
-    plain values, compared as they come back out of JSON. A name that one of them lacks counts as
-    None there.
+    Both are dictionaries of plain values, compared as they come back out of JSON. A name that one
+    of them lacks counts as None there.
     """
     there, here = (json.loads(json.dumps(run, default=plain)) for run in (there, here))
     return {name: (there.get(name), here.get(name)) for name in {**there, **here}
@@ -40,20 +43,19 @@ def differing(there, here):
 
 def sentence(differences):
     """Say how two runs differ, such as "batch_size 8 there, 4 here, other texts"."""
-    return ", ".join(
-        f"other {name}" if any(_FINGERPRINT.fullmatch(str(value)) for value in values)
-        else f"{name} {_short(values[0])} there, {_short(values[1])} here"
-        for name, values in list(differences.items())[:3]
-    )
+    said = []
+    for name, values in list(differences.items())[:3]:
+        there, here = (f"{text[:37]}..." if len(text) > 40 else text for text in map(str, values))
+        is_data = any(re.fullmatch("[0-9a-f]{64}", str(value)) for value in values)
+        said.append(f"other {name}" if is_data else f"{name} {there} there, {here} here")
+    return ", ".join(said)
 
 
 def checkpoints(folder):
     """Return the checkpoint folders in an output directory, by step, complete or not."""
-    found = [
-        (int(match[1]), path) for path in Path(folder).glob("checkpoint-*")
-        if path.is_dir() and (match := re.fullmatch(r"checkpoint-(\d+)", path.name))
-    ]
-    return [path for _, path in sorted(found)]
+    found = [path for path in Path(folder).glob("checkpoint-*")
+             if path.is_dir() and re.fullmatch(r"checkpoint-\d+", path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def incomplete(checkpoint):
@@ -64,73 +66,29 @@ def incomplete(checkpoint):
     its format, and so is every part that an index of the weights lists.
     """
     checkpoint = Path(checkpoint)
-    random_states = [p.name for p in checkpoint.glob("rng_state*.pth")]  # one for each process
-    needed = [
-        "config.json", *_weights(checkpoint), "optimizer.pt", "scheduler.pt",
-        *(sorted(random_states) or ["rng_state.pth"]), "trainer_state.json",
-    ]
-    for name in needed:
+    in_parts = (checkpoint / INDEX).exists() and not (checkpoint / WEIGHTS).exists()
+    random_states = sorted(p.name for p in checkpoint.glob("rng_state*.pth"))  # one a process
+    names = ["config.json", INDEX if in_parts else WEIGHTS, "optimizer.pt", "scheduler.pt",
+             *(random_states or ["rng_state.pth"]), "trainer_state.json"]
+    for name in names:  # the parts that an index lists are added while it is read
         if not (checkpoint / name).is_file():
             return f"{name} is missing"
-        if not _is_whole(checkpoint / name):
+        try:
+            names += _open(checkpoint / name)
+        except Exception:  # each format has errors of its own
             return f"{name} is cut off or damaged"
     return None
 
 
-def newest_complete(found):
-    """Return the last complete one of checkpoint folders, or None; name those passed over."""
-    for checkpoint in reversed(found):
-        problem = incomplete(checkpoint)
-        if problem is None:
-            return checkpoint
-        print(f"{checkpoint.name} is incomplete, {problem}: passed over.")
-    return None
-
-
-def read_json(path):
-    """Return what a JSON file holds, or None if it is not there or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def plain(value):
-    """Return a value in a form that JSON knows: the `default` of `json.dumps`."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _weights(checkpoint):
-    """Return the names of the files that hold the weights: one, or an index and its parts."""
-    index = checkpoint / "model.safetensors.index.json"
-    if (checkpoint / "model.safetensors").exists() or not index.exists():
-        return ["model.safetensors"]
-    return [index.name, *_shards(index)]
-
-
-def _shards(index):
-    """Return the names of the files that an index lists: none if it is damaged."""
-    try:
-        return sorted({str(name) for name in read_json(index)["weight_map"].values()})
-    except (AttributeError, KeyError, TypeError):
-        return []
-
-
-def _is_whole(path):
-    try:
-        if path.name.endswith(".index.json"):
-            return bool(_shards(path))
-        if path.suffix == ".json":
-            return read_json(path) is not None
-        if path.suffix == ".safetensors":
-            with safe_open(path, "pt"):  # compares the file's length with what its header says
-                return True
-        with zipfile.ZipFile(path) as archive:  # torch.save's, with a checksum for every part
-            return archive.testzip() is None
-    except (SafetensorError, zipfile.BadZipFile, OSError, EOFError):
-        return False
-
-
-def _short(value):
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _open(path):
+    """Raise an error for a file that is not whole; return the files that it lists, of an index."""
+    if path.suffix == ".json":
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return sorted(set(content["weight_map"].values())) if path.name == INDEX else []
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt"):  # compares the file's length with what its header says
+            return []
+    with zipfile.ZipFile(path) as archive:  # torch.save's, with a checksum for every part
+        if archive.testzip():
+            raise zipfile.BadZipFile
+    return []

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 from safetensors import SafetensorError
-from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, default_data_collator
 
 from helpers import batching, paths, plots, runs
@@ -20,7 +19,6 @@ _VOLATILE = (
     "_name_or_path", "transformers_version", "dtype", "architectures", "use_cache",
     "problem_type", "pad_token_id", "bos_token_id", "eos_token_id",
 )
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 class GroupedTrainer(Trainer):
@@ -39,8 +37,7 @@ class RecordCurve(TrainerCallback):
     """Records the loss of every step and each evaluation as a `LossCurve`, in `.curve`.
 
     A resumed run begins with what was recorded before the interruption. Evaluations before and
-    after the training are not part of it. Needs `logging_steps=1`, and switches off the filter
-    that would log a loss that is no number as 0.
+    after the training are not part of it. Needs `logging_steps=1`.
     """
 
     def __init__(self):
@@ -53,7 +50,7 @@ class RecordCurve(TrainerCallback):
             raise LearnerError(
                 "A curve needs the loss of every step: TrainingArguments(logging_steps=1, …)."
             )
-        args.logging_nan_inf_filter = False
+        args.logging_nan_inf_filter = False  # it would log a loss that is nan as a number
         self.recording = True
         self.curve = LossCurve(settings=settings(args))
         for entry in state.log_history:
@@ -90,31 +87,6 @@ class DrawCurve(RecordCurve):
             self.live(self.curve)
 
 
-class ProgressBar(TrainerCallback):
-    """A bar with the loss and the newest validation loss, instead of a line for every step."""
-
-    def __init__(self):
-        self.bar, self.shown = None, {}
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        """Open the bar, where a resumed run goes on."""
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step")
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        """Show the newest figures."""
-        if self.bar is None:  # an evaluation before the training
-            return
-        names = {"loss": "loss", "eval_loss": "validation"}
-        self.shown |= {names[k]: f"{v:.3f}" for k, v in logs.items() if k in names}
-        self.bar.set_postfix(self.shown, refresh=False)
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_train_end(self, args, state, control, **kwargs):
-        """Close the bar."""
-        self.bar.close()
-        self.bar = None
-
-
 def settings(args):
     """Return the settings of a run that decide its curve, from its `TrainingArguments`."""
     return {
@@ -123,9 +95,9 @@ def settings(args):
         "batch_size": args.train_batch_size,
         "gradient_accumulation_steps": args.gradient_accumulation_steps,
         "learning_rate": args.learning_rate,
-        "schedule": str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
+        "schedule": args.lr_scheduler_type.value,
         "warmup_steps": args.warmup_steps,
-        "optimizer": str(getattr(args.optim, "value", args.optim)),
+        "optimizer": args.optim.value,
         "weight_decay": args.weight_decay,
         "max_grad_norm": args.max_grad_norm,
         "seed": args.seed,
@@ -135,14 +107,13 @@ def settings(args):
 def train(trainer, *, resume=False):
     """Run `trainer.train()` after a look at the data and the output directory.
 
-    With `resume=True` the run goes on from the newest checkpoint in `trainer.args.output_dir`
-    that is complete, and prints which one; incomplete ones, as an interruption leaves them, are
-    named and passed over. Returns what `Trainer.train` returns.
+    With `resume=True` the run goes on from the newest complete checkpoint in its `output_dir`,
+    and prints which one; incomplete ones, as an interruption leaves them, are named and passed
+    over. Returns what `Trainer.train` returns.
 
-    Raises LearnerError for rows that this model cannot be trained on (`check_rows`), for an
-    output directory that cannot be written, that holds another run or, without `resume`, any
-    checkpoint at all, for a disk that fills up (the older checkpoints are then as they were), and
-    for a training whose loss ends as nan or infinite.
+    Raises LearnerError for rows that this model cannot learn from (`check_rows`), an output
+    directory that cannot be written or holds another run (without `resume`, any checkpoint), a
+    disk that fills up (older checkpoints stay), and a loss that ends as nan or infinite.
     """
     check_rows(trainer)
     folder = Path(trainer.args.output_dir)
@@ -152,10 +123,16 @@ def train(trainer, *, resume=False):
             f"{folder} already holds {found[-1].name} of an earlier run. Continue that run with "
             "resume=True, choose another output_dir, or delete the folder."
         )
-    start = runs.newest_complete(found)
+    start = None
+    for checkpoint in reversed(found):
+        problem = incomplete(checkpoint)
+        if problem is None:
+            start = checkpoint
+            break
+        print(f"{checkpoint.name} is incomplete, {problem}: passed over.")
     identity = _identity(trainer)
     if found:
-        _check_same_run(identity, folder, start or found[-1])
+        _check_same_run(identity, folder, start)
         print(f"Continuing from {start.name}." if start
               else "No complete checkpoint: starting from the beginning.")
     with paths.replacing(folder / RUN_FILE) as fresh:
@@ -186,25 +163,31 @@ def check_rows(trainer):
         raise LearnerError("The Trainer has no train_dataset, so there is nothing to learn from.")
     if isinstance(trainer, GroupedTrainer) and trainer.processing_class is None:
         raise LearnerError("The tokenizer pads the batches: Trainer(processing_class=tokenizer).")
+    config = trainer.model.config
     classifies = type(trainer.model).__name__.endswith("ForSequenceClassification")
-    if classifies and getattr(trainer.model.config, "pad_token_id", 0) is None:
+    if classifies and getattr(config, "pad_token_id", 0) is None:
         raise LearnerError(
             "The model does not know its pad token, so it cannot find the end of a text in a "
             "batch: model.config.pad_token_id = tokenizer.pad_token_id."
         )
-    parts = {"train_dataset": trainer.train_dataset, "eval_dataset": trainer.eval_dataset}
+    # In a regression and with several labels a text, floats are right.
+    has_classes = classifies and config.num_labels > 1 and config.problem_type in (
+        None, "single_label_classification"
+    )
+    splits = {"train_dataset": trainer.train_dataset}
     if isinstance(trainer.eval_dataset, dict):
-        several = parts.pop("eval_dataset")
-        parts |= {f"eval_dataset[{name!r}]": rows for name, rows in several.items()}
-    for name, rows in parts.items():
-        if rows is None or not hasattr(rows, "__len__"):
+        splits |= {f"eval_dataset[{k!r}]": rows for k, rows in trainer.eval_dataset.items()}
+    elif trainer.eval_dataset is not None:
+        splits["eval_dataset"] = trainer.eval_dataset
+    for name, rows in splits.items():
+        if not hasattr(rows, "__len__"):
             continue
         if len(rows) == 0:
             raise LearnerError(f"{name} has no rows.")
-        if classifies:
-            _check_labels(name, rows, trainer.model.config)
+        if has_classes:
+            _check_labels(name, rows, config.num_labels)
         if trainer.data_collator is default_data_collator and "input_ids" in rows[0]:
-            sizes = {len(ids) for ids in _column(rows, "input_ids")}
+            sizes = {len(rows[i]["input_ids"]) for i in range(len(rows))}
             if len(sizes) > 1:
                 raise LearnerError(
                     f"{name} has rows of {min(sizes)} to {max(sizes)} tokens and nothing that "
@@ -212,42 +195,30 @@ def check_rows(trainer):
                 )
 
 
-def _check_labels(name, rows, config):
-    single_label = config.problem_type in (None, "single_label_classification")
-    if config.num_labels == 1 or not single_label:
-        return  # a regression or several labels a text: floats are right there
+def _check_labels(name, rows, classes):
     column = next((c for c in ("labels", "label") if c in rows[0]), None)
     if column is None:
         raise LearnerError(
             f"{name} has no labels, only {', '.join(rows[0])}. The model computes a loss if each "
             "row has 'labels': rename your column with rename_column."
         )
-    for i, label in enumerate(_column(rows, column)):
+    for i in range(len(rows)):
+        label = rows[i].get(column)
         value = label.tolist() if hasattr(label, "tolist") else label  # a tensor's, or numpy's
-        if value is None:
-            problem = "is missing. Give the row one, or drop it"
-        elif isinstance(value, float):
-            problem = "is a float. Classes are whole numbers from 0: cast the column to int"
-        elif isinstance(value, bool) or not isinstance(value, int):
-            problem = "is not a whole number. Map your classes to 0, 1, … first"
-        elif not 0 <= value < config.num_labels:
-            problem = (f"is not between 0 and {config.num_labels - 1}. The model was built with "
-                       f"num_labels={config.num_labels}")
-        else:
-            continue
-        raise LearnerError(f"{name}, row {i}: label {value!r} {problem}.")
-
-
-def _column(rows, name):
-    return rows[name][:] if hasattr(rows, "column_names") else [row.get(name) for row in rows]
+        if type(value) is not int or not 0 <= value < classes:  # to Python, True is an int
+            raise LearnerError(
+                f"{name}, row {i}: label {value!r} is not a whole number from 0 to {classes - 1}. "
+                "Map your classes to these numbers and drop rows without a label, or build the "
+                "model with another num_labels."
+            )
 
 
 def _check_loss(trainer, mean):
     """Raise LearnerError if a training, whose mean loss is `mean`, has ended without a number."""
-    logged = [(e["step"], e["loss"]) for e in trainer.state.log_history if "loss" in e]
-    finite = [step for step, loss in logged if math.isfinite(loss)]
-    lost = logged[-1][0] not in finite if len(finite) < len(logged) else not math.isfinite(mean)
-    if lost:
+    logged = {e["step"]: e["loss"] for e in trainer.state.log_history if "loss" in e}
+    finite = [step for step, loss in logged.items() if math.isfinite(loss)]
+    last = logged[max(logged)] if len(finite) < len(logged) else mean
+    if not math.isfinite(last):
         raise LearnerError(
             f"After step {max(finite, default=0)} the loss is no longer a finite number, so this "
             f"model is lost. Lower the learning rate ({trainer.args.learning_rate:g} here) and "
@@ -270,35 +241,37 @@ def _identity(trainer):
 
 
 def _known_config(config):
-    return {f"config.{k}": v for k, v in config.items() if k not in _VOLATILE}
+    return {k: v for k, v in config.items() if k not in _VOLATILE}
 
 
 def _check_same_run(identity, folder, checkpoint):
     """Raise LearnerError if the checkpoints in `folder` are those of another run.
 
-    Of a plain Trainer's run only what its checkpoint says is known, and compared.
+    Of a plain Trainer's run only what its newest complete checkpoint says is known, and compared.
     """
-    there = runs.read_json(folder / RUN_FILE)
-    if there is None:
-        there = _known_config(runs.read_json(checkpoint / "config.json") or {})
-        state = runs.read_json(checkpoint / "trainer_state.json") or {}
-        there |= {"batch_size": state.get("train_batch_size", identity["batch_size"])}
-    both = there.keys() & identity.keys()
-    different = runs.differing(
-        *({k: run[k] for k in identity if k in both} for run in (there, identity))
-    )
+    try:
+        there = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        if checkpoint is None:
+            return
+        config, state = (json.loads((checkpoint / name).read_text(encoding="utf-8"))
+                         for name in ("config.json", "trainer_state.json"))
+        there = _known_config(config)
+        if "train_batch_size" in state:
+            there["batch_size"] = state["train_batch_size"]
+    here = {k: v for k, v in identity.items() if k in there}
+    different = runs.differing({k: there[k] for k in here}, here)
     if different:
-        another_model = any(k == "model" or k.startswith("config.") for k in different)
-        kind = "another model's checkpoints" if another_model else "a run with other settings"
         raise LearnerError(
-            f"{folder} holds {kind}: {runs.sentence(different).replace('config.', '')}. A run "
-            "can only continue as it began: set it back, or start a new one in another output_dir."
+            f"{folder} holds a run with other settings: {runs.sentence(different)}. A run can "
+            "only continue as it began: set it back, or start a new one in another output_dir."
         )
 
 
 def _is_full_disk(error):
     """Tell a failed write from any other error; torch and safetensors raise their own kinds."""
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
     return (
-        getattr(error, "errno", None) in _DISK_ERRORS or isinstance(error, SafetensorError)
+        getattr(error, "errno", None) in numbers or isinstance(error, SafetensorError)
         or any(part in str(error) for part in ("PytorchStreamWriter", "inline_container"))
     )

@@ -31,6 +31,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, 
 from helpers import generation, paths, trainers
 from helpers.errors import LearnerError
 from making import corpus, from_bert
+from making.progress import ProgressBar
 
 END = "<|endoftext|>"
 CONTEXT = 256  # tokens that the model sees at once
@@ -205,7 +206,7 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
         new_model(tokenizer, recipe), arguments, tokenizer=tokenizer, teacher=teacher,
         agreement=recipe.agreement, train_dataset=steps(train_blocks, recipe.batch_size, texts),
         eval_dataset=steps(blocks(held_out, tokenizer), recipe.batch_size),
-        callbacks=[record, *([trainers.ProgressBar()] if progress else [])],
+        callbacks=[record, *([ProgressBar()] if progress else [])],
     )
     trainer.remove_callback(PrinterCallback)
     start = time.perf_counter()

@@ -20,17 +20,13 @@ def test_texts_are_cut_at_the_limit(data, tokenizer):
     assert all(ids[-1] == tokenizer.sep_token_id for ids in cut["input_ids"][:])
 
 
-def test_every_row_comes_once_an_epoch(encoded):
-    sampler = batching.LengthGroupedBatches(batching.lengths(encoded), 7)
-    first, second = list(sampler), list(sampler)
-    assert len(first) == len(sampler) == 14
-    assert sorted(i for batch in first for i in batch) == list(range(96))
-    assert first != second, "each epoch has an order of its own"
-
-
-def test_a_resumed_run_finds_the_order_of_its_epoch(encoded):
+def test_every_row_comes_once_an_epoch_in_an_order_of_its_own_that_can_be_found_again(encoded):
     sampler = batching.LengthGroupedBatches(batching.lengths(encoded), 7)
     epochs = [list(sampler) for _ in range(3)]
+    for batches in epochs:
+        assert len(batches) == len(sampler) == 14
+        assert sorted(i for batch in batches for i in batch) == list(range(96))
+    assert epochs[0] != epochs[1] != epochs[2]
     for epoch in (2, 0, 1):
         sampler.set_epoch(epoch)
         assert list(sampler) == epochs[epoch]
@@ -72,23 +68,20 @@ def test_padding_is_masked(encoded, tokenizer):
         assert torch.equal(batch["attention_mask"], (~is_padding).long())
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "pad_token", "said"),
+    [
+        *((8, size, "[PAD]", "whole number from 1 up") for size in (0, -1, 2.5, None)),
+        (0, 16, "[PAD]", "no rows"),
+        (8, 16, None, r"tokenizer\.pad_token = tokenizer\.eos_token.*config"),
+    ],
+)
 @pytest.mark.parametrize("train", [True, False])
-def test_a_batch_size_below_one_is_refused(encoded, tokenizer, batch_size, train):
-    with pytest.raises(LearnerError, match="whole number from 1 up"):
-        batching.loader(encoded, tokenizer, batch_size, train=train)
-
-
-def test_an_empty_data_set_is_refused(encoded, tokenizer):
-    with pytest.raises(LearnerError, match="no rows"):
-        batching.loader(encoded.select([]), tokenizer)
-
-
-def test_a_tokenizer_without_pad_token_is_told_what_to_set(encoded, tokenizer):
-    bare = copy.deepcopy(tokenizer)
-    bare.pad_token = None
-    with pytest.raises(LearnerError, match=r"tokenizer\.pad_token = tokenizer\.eos_token.*config"):
-        batching.loader(encoded, bare)
+def test_what_makes_no_batch_is_said(encoded, tokenizer, rows, batch_size, pad_token, said, train):
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.pad_token = pad_token
+    with pytest.raises(LearnerError, match=said):
+        batching.loader(encoded.select(range(rows)), tokenizer, batch_size, train=train)
 
 
 def test_a_run_resumed_within_its_second_epoch_gets_the_batches_of_that_epoch(encoded, tokenizer):

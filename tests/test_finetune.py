@@ -218,8 +218,7 @@ def test_a_replacement_that_was_interrupted_goes_on(made, texts, tmp_path, monke
     output = shutil.copytree(made, tmp_path / "m")
     interrupted(monkeypatch, 5, texts, output, "--epochs", "1", "--overwrite", "--every", "2")
     assert contents(made).items() <= contents(output).items()
-    (tmp_path / ".m-abcd").mkdir()
-    output.rename(tmp_path / ".m-abcd" / "older")  # as when it is killed while it replaces
+    output.rename(tmp_path / ".m.set-aside")  # as when it is killed while it replaces
     assert run(texts, output, "--epochs", "1") == 0
     assert "Going on after step 4." in capsys.readouterr().out
     assert not (output / "checkpoint.pt").exists()

@@ -17,7 +17,6 @@ ROWS = {"text": ["good", "bad", "fine"], "label": [1, 0, 1]}
         {"text": ["good", "bad"], "label": [1, 0]},
         {"stars": [5, 1, 4]},
     ],
-    ids=["a label", "a letter", "the order", "a row less", "a column more"],
 )
 def test_any_change_of_the_data_changes_its_fingerprint(changed):
     as_it_was = runs.fingerprint(Dataset.from_dict(ROWS))

@@ -1,6 +1,5 @@
 """The Trainer with our batches, recorded, interrupted and resumed."""
 
-import itertools
 import multiprocessing
 import random
 import shutil
@@ -13,10 +12,11 @@ import numpy as np
 import pytest
 import tiny_run
 import torch
-from transformers import Trainer, default_data_collator
+from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
 
 from helpers import batching, curves, trainers, training
 from helpers.errors import LearnerError
+from making.progress import ProgressBar
 from tools import run
 
 TRIALS = 20 if "forkserver" in multiprocessing.get_all_start_methods() else 4
@@ -33,7 +33,7 @@ def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
     )
     record = trainers.RecordCurve()
     optimizer = torch.optim.AdamW(by_trainer.parameters(), lr=5e-5, fused=True)
-    arguments = tiny_run.TrainingArguments(
+    arguments = TrainingArguments(
         str(tmp_path), num_train_epochs=1, per_device_train_batch_size=12, learning_rate=5e-5,
         warmup_steps=0, logging_steps=1, save_strategy="no", seed=0, disable_tqdm=True,
         use_cpu=True,
@@ -55,7 +55,7 @@ def test_what_the_notebook_writes_by_hand_is_what_helpers_keeps(tmp_path):
     """Its two classes give the batches and the curve of `trainers`' own."""
     path = next(p for p in run.chosen() if p.name.startswith("04"))
     cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    space = {"Trainer": Trainer, "TrainerCallback": tiny_run.TrainerCallback,
+    space = {"Trainer": Trainer, "TrainerCallback": TrainerCallback,
              "batching": batching, "curves": curves, "time": time}
     for name in ("class GroupedTrainer(", "class RecordCurve("):
         exec(next(source for source in cells if source.startswith(name)), space)
@@ -133,42 +133,35 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(processes, tmp_pa
     expected = whole.finish()
     seconds = time.monotonic() - start
     expected_curve = curves.load(tmp_path / "whole" / "curve.json")
-    checkpoints = tiny_run.STEPS // tiny_run.SAVE_STEPS
+    writes = tiny_run.WRITES * tiny_run.STEPS // tiny_run.SAVE_STEPS
     chance = random.Random(0)
     incomplete = 0
 
     def trial(number):
         """Kill every second run at a moment, the others in the middle of a write."""
-        in_a_write = number % 2 == 0
-        die_at = chance.randint(1, tiny_run.WRITES * checkpoints) if in_a_write else None
-        job = Job(processes, tmp_path / f"trial{number}", die_at=die_at)
-        if not in_a_write:
-            job.started.wait(60)
-            time.sleep(chance.uniform(0, seconds))
-            job.process.kill()
+        if number % 2 == 0:
+            return Job(processes, tmp_path / f"trial{number}", die_at=chance.randint(1, writes))
+        job = Job(processes, tmp_path / f"trial{number}")
+        job.started.wait(60)
+        time.sleep(chance.uniform(0, seconds))
+        job.process.kill()
         return job
 
     for first in range(0, TRIALS, 2):  # two at a time
         killed = [trial(first), trial(first + 1)]
         for job in killed:
             job.process.join(60)
-        found = [trainers.checkpoints(job.folder / "run")[::-1] for job in killed]
-        problems = [{c.name: trainers.incomplete(c) for c in newest_first}
-                    for newest_first in found]
+        found = [trainers.checkpoints(job.folder / "run") for job in killed]
+        complete = [[c for c in each if not trainers.incomplete(c)] for each in found]
+        incomplete += sum(each[-1:] != usable[-1:]
+                          for each, usable in zip(found, complete, strict=True))
         resumed = [Job(processes, job.folder) for job in killed]
-        for job, problem in zip(resumed, problems, strict=True):
+        for job, usable in zip(resumed, complete, strict=True):
             assert job.finish() == expected, job.folder
+            assert curves.load(job.folder / "curve.json").loss == expected_curve.loss
             said = (job.folder / "printed.txt").read_text()
-            passed_over = list(itertools.takewhile(problem.get, problem))
-            incomplete += bool(passed_over)
-            for name in passed_over:
-                assert f"{name} is incomplete, {problem[name]}: passed over." in said
-            if len(passed_over) < len(problem):
-                assert f"Continuing from {list(problem)[len(passed_over)]}." in said
-            else:
-                assert "Continuing" not in said
-            curve = curves.load(job.folder / "curve.json")
-            assert curve.loss == expected_curve.loss
+            assert (f"Continuing from {usable[-1].name}." if usable else "") in said
+            assert ("Continuing" in said) == bool(usable)
     assert incomplete >= TRIALS // 4, "too few runs were caught while they wrote"
 
 
@@ -196,42 +189,28 @@ def test_checkpoints_are_found_by_step_whatever_else_lies_there(finished):
     assert all(trainers.incomplete(c) is None for c in trainers.checkpoints(finished))
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "scheduler.pt",
-                                  "rng_state.pth", "trainer_state.json", "config.json"])
-@pytest.mark.parametrize("damage", ["gone", "cut off", "empty"])
-def test_a_damaged_file_makes_a_checkpoint_incomplete(finished, name, damage):
-    checkpoint = trainers.checkpoints(finished)[-1]
-    path = checkpoint / name
-    if damage == "gone":
-        path.unlink()
-    else:
-        content = path.read_bytes()
-        path.write_bytes(content[: len(content) - 9] if damage == "cut off" else b"")
-    problem = trainers.incomplete(checkpoint)
-    assert problem == f"{name} is {'missing' if damage == 'gone' else 'cut off or damaged'}"
-
-
 INDEX, SHARD = "model.safetensors.index.json", "model-00002-of-00004.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("name", "holds", "said"),
-    [
-        (SHARD, None, f"{SHARD} is missing"),
-        (SHARD, b"", f"{SHARD} is cut off or damaged"),
-        (INDEX, None, "model.safetensors is missing"),
-        *((INDEX, text, f"{INDEX} is cut off or damaged") for text in (b"{", b"{}", b"[1]")),
-    ],
-)
-def test_of_weights_in_several_files_every_file_is_needed(finished, name, holds, said):
+@pytest.mark.parametrize("damage", ["gone", "cut off", "empty"])
+@pytest.mark.parametrize("name", [
+    "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
+    "config.json", INDEX, SHARD,
+])
+def test_a_damaged_file_makes_a_checkpoint_incomplete(finished, name, damage):
     checkpoint = trainers.checkpoints(finished)[-1]
-    (checkpoint / "model.safetensors").unlink()
-    tiny_run.model().save_pretrained(checkpoint, max_shard_size="50KB")
+    if name in (INDEX, SHARD):
+        (checkpoint / "model.safetensors").unlink()
+        tiny_run.model().save_pretrained(checkpoint, max_shard_size="50KB")
     assert trainers.incomplete(checkpoint) is None
+    content = (checkpoint / name).read_bytes()
     (checkpoint / name).unlink()
-    if holds is not None:
-        (checkpoint / name).write_bytes(holds)
-    assert trainers.incomplete(checkpoint) == said
+    if damage == "gone":
+        missing = "model.safetensors" if name == INDEX else name
+        assert trainers.incomplete(checkpoint) == f"{missing} is missing"
+    else:
+        (checkpoint / name).write_bytes(content[:-9] if damage == "cut off" else b"")
+        assert trainers.incomplete(checkpoint) == f"{name} is cut off or damaged"
 
 
 def test_an_incomplete_checkpoint_is_said_and_passed_over(finished, capsys):
@@ -256,7 +235,7 @@ def test_a_new_run_does_not_mix_with_an_older_one(finished):
 BATCHES_OF_4 = ({"per_device_train_batch_size": 4}, "other settings: batch_size 8 there, 4 here")
 FIRST, *BETWEEN, LAST = tiny_run.rows()["labels"]
 FLIPPED = [FIRST, *(1 - label for label in BETWEEN), LAST]
-THREE_LAYERS = ({"layers": 3}, "another model's checkpoints: num_hidden_layers 2 there, 3 here")
+THREE_LAYERS = ({"layers": 3}, "other settings: num_hidden_layers 2 there, 3 here")
 
 
 @pytest.mark.parametrize(
@@ -286,27 +265,20 @@ def test_a_plain_trainers_checkpoints_are_compared_too(finished, changed, said):
 
 
 @pytest.mark.parametrize("changed", [{}, {"max_steps": 16}, {"num_train_epochs": 1.5}])
-def test_a_plain_trainers_run_goes_on(changed, tmp_path, capsys):
-    plain = tiny_run.build(tmp_path, **changed)
-    plain.add_callback(tiny_run.At(5, stop))
-    with pytest.raises(KeyboardInterrupt):
-        plain.train()
-    trainer = tiny_run.build(tmp_path, **changed)
-    trainers.train(trainer, resume=True)
-    assert "Continuing from checkpoint-4." in capsys.readouterr().out
-    assert trainer.state.global_step == trainer.state.max_steps
-
-
-def test_the_same_trainer_goes_on_after_an_interruption(tmp_path, capsys):
-    trainer = tiny_run.build(tmp_path, evaluation=tiny_run.rows(8))
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_interrupted_run_goes_on(plain, changed, tmp_path, capsys):
+    """With a new Trainer after a plain one, or with the very Trainer that was interrupted."""
+    trainer = tiny_run.build(tmp_path, evaluation=tiny_run.rows(8), **changed)
     trainer.evaluate()
     interrupt = tiny_run.At(5, stop)
     trainer.add_callback(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        trainers.train(trainer)
+        trainer.train() if plain else trainers.train(trainer)
     trainer.remove_callback(interrupt)
-    trainers.train(trainer, resume=True)
+    again = tiny_run.build(tmp_path, **changed) if plain else trainer
+    trainers.train(again, resume=True)
     assert "Continuing from checkpoint-4." in capsys.readouterr().out
+    assert again.state.global_step == again.state.max_steps
 
 
 @pytest.mark.parametrize("logging_steps", [1, 3, 500])
@@ -324,7 +296,7 @@ def test_a_training_whose_loss_ends_as_nan_is_no_success(logging_steps, tmp_path
 
 def test_an_evaluation_after_the_training_is_not_part_of_the_curve(tmp_path):
     record = trainers.RecordCurve()
-    trainer = tiny_run.build(tmp_path, callbacks=[record, trainers.ProgressBar()],
+    trainer = tiny_run.build(tmp_path, callbacks=[record, ProgressBar()],
                              save_strategy="no", evaluation=tiny_run.rows(8))
     trainer.evaluate()
     trainers.train(trainer)
@@ -340,12 +312,9 @@ def test_an_evaluation_after_the_training_is_not_part_of_the_curve(tmp_path):
     [
         (tiny_run.rows(8).remove_columns("labels"), "has no labels, only input_ids"),
         (tiny_run.rows(8).rename_column("labels", "stars"), "rename_column"),
-        (with_labels([0, 1, 1.0, 0]), "row 2: label 1.0 is a float"),
-        (with_labels([0, 1, None, 0]), "row 2: label None is missing"),
-        (with_labels([0, 1, 2, 0]), "row 2: label 2 is not between 0 and 1"),
-        (with_labels([0, -1, 1, 0]), "row 1: label -1 is not between 0 and 1"),
-        (with_labels([0, "pos"]), "row 1: label 'pos' is not a whole number"),
-        (with_labels([0, np.float32(1)]), "is a float"),
+        *((with_labels([0, label]), f"dataset, row 1: label {said} is not a whole number from 0")
+          for label, said in ((1.0, 1.0), (None, None), (2, 2), (-1, -1), (True, True),
+                              ("pos", "'pos'"), (np.float32(1), 1.0))),
         (tiny_run.rows(8).select([]), "train_dataset has no rows"),
     ],
 )

@@ -10,15 +10,7 @@ from pathlib import Path
 import torch
 import transformers
 from datasets import Dataset
-from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForSequenceClassification,
-    PrinterCallback,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from helpers import checkpoints, trainers
 from helpers.errors import LearnerError
@@ -42,7 +34,7 @@ def rows(n=64):
 
 def model(layers=2, seed=0):
     """Return a BERT of 1 M parameters with random weights, dropout included."""
-    set_seed(seed)
+    transformers.set_seed(seed)
     return BertForSequenceClassification(BertConfig(
         hidden_size=32, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64,
     ))
@@ -57,12 +49,12 @@ def build(folder, *, layers=2, kind=trainers.GroupedTrainer, train=None, evaluat
         "seed": 0, "disable_tqdm": True, "use_cpu": True,
     }
     trainer = kind(
-        model(layers), TrainingArguments(str(folder), **(settings | changed)),
+        model(layers), transformers.TrainingArguments(str(folder), **(settings | changed)),
         train_dataset=rows() if train is None else train, eval_dataset=evaluation,
         processing_class=AutoTokenizer.from_pretrained(checkpoints.find("bert").path),
         callbacks=list(callbacks),
     )
-    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 
 
@@ -74,7 +66,7 @@ def weights(trainer):
     return digest.hexdigest()
 
 
-class At(TrainerCallback):
+class At(transformers.TrainerCallback):
     """Calls `do(model)` as soon as so many steps are done."""
 
     def __init__(self, steps, do):
