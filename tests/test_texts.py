@@ -18,8 +18,8 @@ COLUMNS = ["id", "text", "label", "domain", "phenomenon"]
 
 @pytest.fixture
 def write(tmp_path):
-    def write(content, name="mine.csv"):
-        path = tmp_path / name
+    def write(content):
+        path = tmp_path / "mine.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
@@ -91,15 +91,10 @@ def test_a_text_stays_as_it_was_written(write, text):
     assert (text, 1) in pairs(texts.load(write(and_rows(f"{quoted},1"))))
 
 
-def test_columns_are_found_by_the_names_given(write):
+def test_columns_are_found_by_the_names_given_or_without_a_header_by_number(write):
     path = write(CSV.replace("text,label", "comment,verdict"))
     assert pairs(texts.load(path, "comment", "verdict")) == WHOLE
-    assert "no column 'text', only: comment, verdict. Name the right one with text=…" in (
-        refused(path)
-    )
-
-
-def test_a_file_without_header_is_read_when_told(write):
+    assert "no column 'text', only: comment, verdict. Name the right" in refused(path)
     bare = write(TABLE[["label", "text"]].to_csv(index=False, header=False))
     assert pairs(texts.load(bare, header=False)) == WHOLE
     assert pairs(texts.load(bare, text=2, label=1, header=False)) == WHOLE
@@ -170,12 +165,12 @@ def test_html_is_taken_out_when_told(capsys):
     assert (row["text"], 1) in pairs(texts.load([*ROWS, row]))
 
 
-def test_what_cannot_be_read_says_so(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert f"looked for in {tmp_path}" in refused("nowhere.csv")
-    assert "cannot be read" in refused(tmp_path)
-    assert "not from a value of type int" in refused(5)
-    assert "the keys train, validation and test" in refused({"text": ["Fine."], "label": [1]})
+@pytest.mark.parametrize(("source", "message"), [
+    ("nowhere.csv", f"looked for in {os.getcwd()}"), (os.getcwd(), "cannot be read"),
+    (5, "not from a value of type int"), ({"text": ["Fine."]}, "keys train, validation and test"),
+])
+def test_what_cannot_be_read_says_so(source, message):
+    assert message in refused(source)
 
 
 def test_different_texts_are_split_as_train_test_split_does_it():
@@ -216,34 +211,28 @@ def test_a_hub_data_set_out_of_reach_points_to_the_one_that_ships(monkeypatch):
         texts.from_hub("nobody/nothing", revision="main")
 
 
-@pytest.mark.parametrize(("splits", "sizes"), [
+@pytest.mark.parametrize(("splits", "outcome"), [
     (("train", "dev", "test"), [50, 20, 30]),
     (("train", "validation", "test"), [43, 7, 30]),
     (("train", "dev", None), [40, 20, 10]),
     (("train", "dev", "tset"), "no split 'tset', only: train, dev, test, secret"),
     (("train", "dev", "secret"), "test has no labels"),
 ])
-def test_a_data_set_of_the_hub_gets_the_same_columns_and_checks(monkeypatch, splits, sizes):
+def test_a_data_set_of_the_hub_gets_the_same_columns_and_checks(monkeypatch, splits, outcome):
     part = datasets.Dataset.from_list(ROWS).rename_columns({"text": "sentence", "label": "y"})
     secret = datasets.Dataset.from_list([{"sentence": "Fine.", "y": -1}])
     hub = {"train": part.select(range(50)), "dev": part.select(range(50, 70)),
            "test": part.select(range(70, 100)), "secret": secret}
     asked = {("some/set", "small", "abc"): hub}
     monkeypatch.setattr(datasets, "load_dataset", lambda *names, revision: asked[*names, revision])
-    options = {"configuration": "small", "text": "sentence", "label": "y", "splits": splits}
-    if isinstance(sizes, str):
-        with pytest.raises(LearnerError, match=sizes):
-            texts.from_hub("some/set", revision="abc", **options)
+    try:
+        data = texts.from_hub("some/set", revision="abc", configuration="small", splits=splits,
+                              text="sentence", label="y")
+    except LearnerError as error:
+        assert outcome in str(error)
     else:
-        data = texts.from_hub("some/set", revision="abc", **options)
-        assert [len(part) for part in data.values()] == sizes
+        assert [len(part) for part in data.values()] == outcome
         assert data["test"].column_names == COLUMNS
-
-
-def test_the_shipped_reviews_pass_the_same_checks(capsys):
-    texts.load(paths.data_file("reviews", "extra.csv"))
-    assert [len(part) for part in reviews.load().values()] == [1600, 200, 400]
-    assert capsys.readouterr().out == ""
 
 
 def test_a_missing_data_folder_says_what_to_do(monkeypatch, tmp_path):
@@ -252,9 +241,13 @@ def test_a_missing_data_folder_says_what_to_do(monkeypatch, tmp_path):
         reviews.load()
 
 
-def test_loading_writes_no_file_and_changes_no_setting(monkeypatch, tmp_path):
+def test_the_shipped_reviews_pass_all_checks_and_nothing_is_written_or_set(
+    monkeypatch, tmp_path, capsys
+):
     monkeypatch.chdir(tmp_path)
     datasets.enable_progress_bars()
-    reviews.load()
+    texts.load(paths.data_file("reviews", "extra.csv"))
+    assert [len(part) for part in reviews.load().values()] == [1600, 200, 400]
+    assert capsys.readouterr().out == ""
     assert os.listdir(tmp_path) == []
     assert not datasets.are_progress_bars_disabled()
