@@ -201,29 +201,25 @@ def _split(checked, seed):
                 f"No text is left for {split}. Each needs a label, the same in all of its copies, "
                 "and no copy in a later split."
             )
-    if len(parts) < len(SPLITS):
-        different = parts["train"].drop_duplicates("same")["label"]
-        smallest = min((different == 0).sum(), (different == 1).sum())
-        if smallest < FEWEST:
-            raise LearnerError(
-                f"Only {smallest} of the {len(different)} different texts are in the smaller "
-                f"class. At least {FEWEST} of each are needed to train, choose and test."
-            )
+    different = parts["train"].drop_duplicates("same")["label"]
+    smallest = min((different == 0).sum(), (different == 1).sum())
+    if smallest < FEWEST and len(parts) < len(SPLITS):
+        raise LearnerError(
+            f"Only {smallest} of the {len(different)} different texts are in the smaller class. "
+            f"At least {FEWEST} of each are needed to train, choose and test."
+        )
     for split, share in (("test", 0.2), ("validation", 0.125)):
         if split not in parts:
-            parts["train"], parts[split] = _cut(parts["train"], share, seed)
+            # With the labels in equal shares, and each text beside its copies.
+            whole = parts["train"]
+            copies = whole.groupby("same").indices
+            unique = _dataset(whole.drop_duplicates("same").assign(id=lambda rows: rows["same"]))
+            halves = unique.train_test_split(share, stratify_by_column="label", seed=seed)
+            parts["train"], parts[split] = (
+                whole.iloc[[place for text in half["id"][:] for place in copies[text]]]
+                for half in halves.values()
+            )
     return DatasetDict({split: _dataset(parts[split]) for split in SPLITS})
-
-
-def _cut(rows, share, seed):
-    """Return two parts with the labels in equal shares, each text beside its copies."""
-    copies = rows.groupby("same").indices
-    different = _dataset(rows.drop_duplicates("same").assign(id=lambda rows: rows["same"]))
-    halves = different.train_test_split(share, stratify_by_column="label", seed=seed)
-    return [
-        rows.iloc[[place for text in half["id"][:] for place in copies[text]]]
-        for half in (halves["train"], halves["test"])
-    ]
 
 
 def _dataset(rows):
