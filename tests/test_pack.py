@@ -281,7 +281,7 @@ def with_another_lock(patch, folder):
 
 HINDRANCES = {
     "no network": (without_network, "no connection to the package index"),
-    "small disk": (with_a_small_disk, "GB free, which is not enough"),
+    "small disk": (with_a_small_disk, "GB are needed. Free some space"),
     "no pip": (lambda patch, folder: patch.setattr(pack, "find_spec", lambda name: None),
                "sudo apt install python3-pip"),
     "no git": (lambda patch, folder: patch.setenv("PATH", str(folder)),
@@ -290,7 +290,7 @@ HINDRANCES = {
                    "lock.txt is out of date: it lacks tiny==2.0. Run python -m tools.lock"),
     "a file": (lambda patch, folder: (folder / "pack").write_text("dear"), "is a file"),
     "other things": (lambda patch, folder: shutil.copytree(folder / "index", folder / "pack"),
-                     "not empty and holds no earlier pack"),
+                     "not empty and not from an earlier call"),
 }
 
 
@@ -378,7 +378,7 @@ FAULTS = {  # what is done to a pack, or which fields of its manifest are change
     "another Python": ({"python": "3.99"}, "this pack is for Python 3.99"),
     "old system": ({"needs": {"glibc": "9.99", "macOS": "99.0"}}, "or newer; this system has"),
     "other folder": (lambda p: shutil.copytree(p / "wheels", p.parent / "folder"),
-                     "not from an earlier installation"),
+                     "not empty and not from an earlier call"),
     "full disk": ({"installed_bytes": 10**18}, "GB are needed"),
     "file outside": ({"files": {"../../secret": ""}}, "outside of its folder"),
     "wheel outside": ({"wheels": ["/tmp/pip-1-py3-none-any.whl"]}, "outside of its folder"),
@@ -466,7 +466,7 @@ def test_a_path_too_long_for_windows_is_said_before(monkeypatch, tmp_path):
     stops = pytest.raises(install.Stop, match=r"py install.py C:\\bert")
     with monkeypatch.context() as patch, stops:
         patch.setattr(install.os, "name", "nt")
-        install.check_folder(tmp_path / ("deep" * 20), {"longest_path": 200})
+        install.check_length(tmp_path / ("deep" * 20), {"longest_path": 200})
 
 
 # Checkpoints

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def install(pack, folder):
         raise Stop("the pack is not complete. On the machine that made it, run "
                    "`python -m helpers pack` again on this folder.")
     target = fitting_target(manifest)
-    check_folder(folder, target)
+    check_folder(folder, RECORD)
+    check_length(folder, target)
     python = python_of(folder)
     if not python.is_file():
         check_space(folder, target["installed_bytes"])
@@ -141,17 +143,13 @@ def fitting_target(manifest):
         raise Stop(f"this is a special build of Python. {other_python(list(targets))}")
     if sys.maxsize < 2**32:
         raise Stop("this is a 32-bit Python. Install the 64-bit one from https://www.python.org.")
-    for system, found in (("glibc", platform.libc_ver()[1]), ("macOS", platform.mac_ver()[0])):
-        least = targets[version]["needs"].get(system)
-        if least and numbers(found) < numbers(least):
+    systems = {"glibc": platform.libc_ver()[1], "macOS": platform.mac_ver()[0]}
+    for system, least in targets[version]["needs"].items():
+        found, needed = (re.findall(r"\d+", text) for text in (systems[system], least))
+        if list(map(int, found)) < list(map(int, needed)):
             raise Stop(f"the packages need {system} {least} or newer; this system has "
-                       f"{found or 'another C library'}.")
+                       f"{systems[system] or 'another C library'}.")
     return targets[version]
-
-
-def numbers(version):
-    """Return a version such as "2.28" as numbers to compare."""
-    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def other_python(versions):
@@ -163,13 +161,17 @@ def other_python(versions):
     return f"There is one here: {here[0]} install.py" if here else f"Install {get}"
 
 
-def check_folder(folder, target):
-    """Refuse a folder that holds something else, or that Windows could not name files in."""
+def check_folder(folder, own):
+    """Stop if a folder holds something else; `own` is the file that tells an earlier call's."""
     if folder.exists() and not folder.is_dir():
         raise Stop(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
-        raise Stop(f'{folder} is not empty and not from an earlier installation. Name another: '
-                   f'install.py "{folder}-2"')
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / own).is_file():
+        raise Stop(f"{folder} is not empty and not from an earlier call. Name an empty or a new "
+                   "folder.")
+
+
+def check_length(folder, target):
+    """Stop if Windows could not name all files in a folder."""
     longest = len(str(folder / ".venv" / "Lib" / "site-packages")) + 1 + target["longest_path"]
     if os.name == "nt" and longest > LONGEST_WINDOWS_PATH:
         raise Stop(f"{folder} is too deep: Windows allows paths of {LONGEST_WINDOWS_PATH} "

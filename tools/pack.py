@@ -65,9 +65,12 @@ def pack(folder, platforms=(), pythons=(), *, gpu=False):
     """
     targets = targets_named(platforms, pythons, gpu)
     folder = Path(folder).expanduser().absolute()
-    _check_folder(folder)
+    if find_spec("pip") is None:
+        raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
+                           "sudo apt install python3-pip python3-venv).")
     commit, locked = _read_commit()
     try:
+        install.check_folder(folder, install.MANIFEST)
         models, sources = _cached_checkpoints()
         manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
                     "checkpoints": models, **_take_over(folder, targets, locked, sources)}
@@ -79,6 +82,8 @@ def pack(folder, platforms=(), pythons=(), *, gpu=False):
             install.write(folder / name, sources[name])
             _record(folder, manifest, name)
         _finish(folder, manifest)
+    except install.Stop as stop:
+        raise LearnerError(f"{stop}") from None
     except OSError as error:
         raise LearnerError(
             f"Could not write into {error.filename or folder}: {paths.reason(error)}. Free some "
@@ -107,19 +112,6 @@ def targets_named(platforms=(), pythons=(), gpu=False):
         raise LearnerError("--gpu is for linux-x86_64 alone. Pack the other platforms without it.")
     return [lock.Target(lock.PLATFORMS[name], python, gpu)
             for name in platforms for python in pythons]
-
-
-def _check_folder(folder):
-    """Raise LearnerError without pip, and where the folder holds anything but a pack."""
-    if find_spec("pip") is None:
-        raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
-                           "sudo apt install python3-pip python3-venv).")
-    if folder.exists() and not folder.is_dir():
-        raise LearnerError(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / install.MANIFEST).is_file():
-        raise LearnerError(
-            f"{folder} is not empty and holds no earlier pack. Name an empty or a new folder."
-        )
 
 
 def _read_commit():
@@ -202,17 +194,12 @@ def _record(folder, manifest, *names):
 
 
 def _check_space(folder, targets, sources):
-    """Raise LearnerError if the pack would not fit, as far as can be told before."""
+    """Stop if the pack would not fit, as far as can be told before."""
     needed = sum(t.platform.megabytes + t.gpu * GPU_MEGABYTES for t in targets) * 10**6
     needed += sum(file.stat().st_size for file in sources.values())
-    there = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    free = shutil.disk_usage(folder).free
     print(f"The pack will take up to {needed / 1e9:.1f} GB.", flush=True)
-    if needed - there > free:
-        raise LearnerError(
-            f"{folder} has {free / 1e9:.1f} GB free, which is not enough. Free some space, or "
-            "pack fewer platforms or versions of Python."
-        )
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    install.check_space(folder, needed - there)
 
 
 def _download_wheels(folder, manifest, target, entry, lines):
