@@ -1,5 +1,6 @@
 """Rows and columns out of a file of delimited text, or out of a table in memory."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Mapping
@@ -7,17 +8,12 @@ from pathlib import Path
 
 from helpers.errors import LearnerError
 
-_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
 
 def read(source, name, header=True, encoding=None):
     """Return a name for messages, the cells as a DataFrame, and what is wrong, a list of lines.
 
-    The index counts the rows: of a file as a spreadsheet does, the header being row 1, of a table
-    in memory from 0. Cells of a file are strings. `name` is for a table in memory.
-
-    Raises LearnerError for a source of another kind, and a file that is missing, empty or not in
-    the encoding.
+    The index counts the rows, of a file from 1 with its header, of a table in memory from 0;
+    `name` is for the latter. Raises LearnerError where the source cannot be read.
     """
     import pandas as pd
 
@@ -66,17 +62,15 @@ def _decode(path, name, encoding):
         raise LearnerError(f"There is no file {place}. Check the name and the folder.") from None
     except OSError as error:
         raise LearnerError(f"{name} cannot be read: {error.strerror}.") from error
-    marked = [known for mark, known in _BYTE_ORDER_MARKS.items() if content.startswith(mark)]
+    marked = ["utf-16"] if content.startswith((b"\xff\xfe", b"\xfe\xff")) else []
     tried = [encoding] if encoding else marked or ["utf-8", "cp1252"]
     for candidate in tried:
-        try:
+        with contextlib.suppress(LookupError, UnicodeError):
             decoded = content.decode(candidate).removeprefix("\ufeff")
-        except (LookupError, UnicodeError):
-            continue
-        if candidate == "cp1252" and not encoding:
-            print(f"{name}: not UTF-8, so it is read as cp1252 (Western European). If letters "
-                  "look wrong, name the encoding: encoding=…")
-        return decoded
+            if candidate == "cp1252" and not encoding:
+                print(f"{name}: not UTF-8, so it is read as cp1252 (Western European). If letters "
+                      "look wrong, name the encoding: encoding=…")
+            return decoded
     raise LearnerError(
         f"{name} is not text in {' or '.join(tried)}. Save it again with the encoding UTF-8 (in a "
         "spreadsheet: 'CSV UTF-8'), or name its encoding: encoding=…"
@@ -84,28 +78,24 @@ def _decode(path, name, encoding):
 
 
 def _cells(name, content, header):
-    """Return delimited text as a DataFrame of strings, and which rows are too wide or too narrow.
-
-    `csv` reads it, because pandas fills up narrow rows and stops at the first wide one.
-    """
+    """Return delimited text as a DataFrame of strings, and a line on rows of another width."""
     import pandas as pd
 
     csv.field_size_limit(2**31 - 1)  # a text of any length is read, so that its row can be named
     separator = max(",;\t", key=content.lstrip().partition("\n")[0].count)
-    # Lines end at \n, \r and \r\n only: str.splitlines would cut a text at U+2028, too.
+    # Not pandas, which fills up narrow rows; not str.splitlines, which cuts a text at U+2028.
     lines = enumerate(csv.reader(io.StringIO(content, newline=None), delimiter=separator), start=1)
     rows = {number: cells for number, cells in lines if any(cell.strip() for cell in cells)}
     if not rows:
         raise LearnerError(f"{name} is empty. It needs a header and a row for each text.")
     first = min(rows)
     width = len(rows[first])
-    columns = rows.pop(first) if header else range(1, width + 1)
+    columns = [str(c).strip() for c in (rows.pop(first) if header else range(1, width + 1))]
     # Empty cells too many come from separators at the end of the row.
-    odd = {number for number, row in rows.items() if len(row) < width or any(row[width:])}
-    problems = [
-        f"{name}: not the {width} fields of the first row in {where(sorted(odd))}. Does a text "
-        f"that holds {separator!r} lack quotation marks, is one left open, or a label missing?"
+    odd = [number for number, row in rows.items() if len(row) < width or any(row[width:])]
+    problems = odd and [
+        f"{name}: not the {width} fields of the first row in {where(odd)}. Does a text that holds "
+        f"{separator!r} lack quotation marks, is one left open, or a label missing?"
     ]
-    even = {number: row[:width] for number, row in rows.items() if number not in odd}
-    cells = pd.DataFrame(list(even.values()), list(even), columns, dtype=object)
-    return cells.rename(columns=lambda column: str(column).strip()), problems if odd else []
+    even = {number: rows[number][:width] for number in sorted(rows.keys() - odd)}
+    return pd.DataFrame(list(even.values()), list(even), columns, dtype=object), problems

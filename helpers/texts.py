@@ -2,8 +2,8 @@
 
 Whatever the source, four steps lead to the same `DatasetDict`: read it, find its columns, check
 every row, split. It has the columns id, text, label (0 negative, 1 positive), domain and
-phenomenon, and is held in memory: nothing is written to a cache. The rows of a file are counted
-as a spreadsheet does, the header being row 1; those of a table in memory from 0, as Python does.
+phenomenon, and is held in memory. Messages count the rows of a file as a spreadsheet does, the
+header being row 1, those of a table in memory from 0.
 """
 
 import html
@@ -61,9 +61,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
 def from_hub(name, *, revision, configuration=None, text=None, label=None, splits=SPLITS):
     """Return a data set of the Hub as a `DatasetDict`, with the columns and checks of `load`.
 
-    `revision` pins the commit, so that the same words give the same data next year. `splits`
-    names the Hub's splits for train, validation and test. None in the place of one cuts it from
-    train, as happens where there is no validation split.
+    `revision` pins the commit. `splits` names the Hub's splits for train, validation and test;
+    None in the place of one cuts it from train, as happens where there is no validation split.
 
     Raises LearnerError if the data set is out of reach, or lacks a split or labels.
     """
@@ -106,9 +105,8 @@ def _find_columns(name, cells, header, text, label):
     found = []
     for option, wanted in (("text", text), ("label", label)):
         sought = option if wanted is None else str(wanted)
-        same = [column for column in cells if column == sought]
-        if wanted is None and not same:
-            same = [column for column in cells if column.casefold() == sought]
+        same = [column for column in cells if column == sought] or [
+            column for column in cells if wanted is None and column.casefold() == sought]
         if not same:
             raise LearnerError(
                 f"{name} has no column {sought!r}, only: {tables.listed(cells)}. Name the right "
@@ -136,15 +134,13 @@ def _check(name, cells, text, label, drop_empty, clean):
     whole = rows[~empty.any(axis=1)]
     if drop_empty:
         _say(f"{name}: left out, because text or label is empty:", rows.index[empty.any(axis=1)])
-        problems = []
-    else:
-        problems = [
-            f"{name}: the {column} is empty in {tables.where(rows.index[empty[column]])}. Fill it "
-            "in, or leave such rows out with drop_empty=True."
-            for column in empty if empty[column].any()
-        ]
-    problems += _problems(name, whole, text, label)
-    return whole.assign(label=whole["label"].str.casefold().map(_CLASSES)), problems
+    problems = [
+        f"{name}: the {column} is empty in {tables.where(rows.index[empty[column]])}. Fill it "
+        "in, or leave such rows out with drop_empty=True."
+        for column in empty if empty[column].any() and not drop_empty
+    ]
+    known = whole["label"].str.casefold().map(_CLASSES)
+    return whole.assign(label=known), problems + _problems(name, whole, known, text, label)
 
 
 def _without_html(text):
@@ -152,12 +148,10 @@ def _without_html(text):
     return text if plain == text else " ".join(plain.split())
 
 
-def _problems(name, rows, text, label):
+def _problems(name, rows, known, text, label):
     """Return a line for each kind of thing that would train a wrong model."""
     import pandas as pd
 
-    if rows.empty:
-        return []
     numbers = pd.to_numeric(rows["text"], errors="coerce").notna()
     if numbers.mean() > 0.5:
         return [
@@ -171,7 +165,6 @@ def _problems(name, rows, text, label):
             f"{name}: more than {MAX_WORDS:,} words in {tables.where(long)}. Is a quotation mark "
             "left open? If it really is one text, cut it into parts with a label each."
         )
-    known = rows["label"].str.casefold().map(_CLASSES)
     others = rows["label"][known.isna()]
     classes = [*known.dropna().astype(int).drop_duplicates().sort_values(), *others.unique()]
     if classes == ["-1"]:
@@ -183,9 +176,7 @@ def _problems(name, rows, text, label):
             f"are in {tables.where(others.index)}."
         )
     elif len(classes) == 1:
-        problems.append(
-            f"{name}: every label is {classes[0]}. A classifier needs texts of both classes."
-        )
+        problems.append(f"{name}: every label is {classes[0]}. A classifier needs both classes.")
     return problems
 
 
@@ -210,29 +201,25 @@ def _split(checked, seed):
                 f"No text is left for {split}. Each needs a label, the same in all of its copies, "
                 "and no copy in a later split."
             )
-    if len(parts) < len(SPLITS):
-        different = parts["train"].drop_duplicates("same")["label"]
-        smallest = min((different == 0).sum(), (different == 1).sum())
-        if smallest < FEWEST:
-            raise LearnerError(
-                f"Only {smallest} of the {len(different)} different texts are in the smaller "
-                f"class. At least {FEWEST} of each are needed to train, choose and test."
-            )
+    different = parts["train"].drop_duplicates("same")["label"]
+    smallest = min((different == 0).sum(), (different == 1).sum())
+    if smallest < FEWEST and len(parts) < len(SPLITS):
+        raise LearnerError(
+            f"Only {smallest} of the {len(different)} different texts are in the smaller class. "
+            f"At least {FEWEST} of each are needed to train, choose and test."
+        )
     for split, share in (("test", 0.2), ("validation", 0.125)):
         if split not in parts:
-            parts["train"], parts[split] = _cut(parts["train"], share, seed)
+            # With the labels in equal shares, and each text beside its copies.
+            whole = parts["train"]
+            copies = whole.groupby("same").indices
+            unique = _dataset(whole.drop_duplicates("same").assign(id=lambda rows: rows["same"]))
+            halves = unique.train_test_split(share, stratify_by_column="label", seed=seed)
+            parts["train"], parts[split] = (
+                whole.iloc[[place for text in half["id"][:] for place in copies[text]]]
+                for half in halves.values()
+            )
     return DatasetDict({split: _dataset(parts[split]) for split in SPLITS})
-
-
-def _cut(rows, share, seed):
-    """Return two parts with the labels in equal shares, each text beside its copies."""
-    copies = rows.groupby("same").indices
-    different = _dataset(rows.drop_duplicates("same").assign(id=lambda rows: rows["same"]))
-    halves = different.train_test_split(share, stratify_by_column="label", seed=seed)
-    return [
-        rows.iloc[[place for text in half["id"][:] for place in copies[text]]]
-        for half in (halves["train"], halves["test"])
-    ]
 
 
 def _dataset(rows):

@@ -1,9 +1,10 @@
 """Install the notebooks from this folder, without a network: `python3 install.py [FOLDER]`.
 
 `python -m helpers pack` copies this file into a pack, beside `manifest.json`, `wheels/`,
-`repository.zip` and `checkpoints/`. It stands alone: the standard library, and no syntax that a
-Python too old for the notebooks could not read, so that it can say so. The pack is only read. A
-second run goes on where a first one was interrupted, and changes nothing of yours.
+`repository.zip` and `checkpoints/`. It stands alone: the standard library, no syntax that Python
+3.6 could not read, and nothing newer up to `fitting_target`, which says what Python it takes. The
+pack is only read. A second run goes on where a first one was interrupted, and changes nothing of
+yours.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -22,7 +23,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PureWindowsPath
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 RECORD = ".workshop.json"  # in the learner's folder: what was unpacked, to tell what was changed
 LOG = ".workshop.log"
@@ -65,24 +66,29 @@ def install(pack, folder):
         raise Stop("the pack is not complete. On the machine that made it, run "
                    "`python -m helpers pack` again on this folder.")
     target = fitting_target(manifest)
-    check_folder(folder, target)
+    check_folder(folder, RECORD)
+    check_length(folder, target)
     python = python_of(folder)
     if not python.is_file():
         check_space(folder, target["installed_bytes"])
     check_files(pack, manifest, target)
 
     say(f"Unpacking the notebooks into {folder}")
-    for path in unpack(pack / "repository.zip", folder):
-        say(f"    kept as you changed it: {path}")
+    for name in unpack(pack / "repository.zip", folder):
+        say(f"    kept as you changed it: {name}")
     make_environment(folder, python)
     say(f"Installing {len(target['wheels'])} packages; this takes a few minutes")
     install_packages(pack, folder, target, python)
     copy_checkpoints(pack, manifest, python)
 
     say("\nWhat this machine has:\n")
-    ready = subprocess.call([str(python), "-m", "helpers.preflight"], cwd=str(folder),
+    ready = subprocess.call([python, "-m", "helpers.preflight"], cwd=folder,
                             env=clean_environment())
-    say(f"\nOpen the notebooks with\n\n{opening_command(folder)}\n")
+    if os.name == "nt":  # two lines, since cmd and PowerShell join commands differently
+        command = f'cd "{folder}"\n    .venv\\Scripts\\python -m helpers lab'
+    else:
+        command = f'cd "{folder}" && .venv/bin/python -m helpers lab'
+    say(f"\nOpen the notebooks with\n\n    {command}\n")
     return ready
 
 
@@ -118,8 +124,7 @@ def refuse_outside(names, source):
 
 def this_platform():
     """Return this machine's name among platforms, such as "linux-x86_64"."""
-    machine = platform.machine().lower()
-    system = platform.system()
+    system, machine = platform.system(), platform.machine().lower()
     return f"{SYSTEMS.get(system, system.lower())}-{MACHINES.get(machine, machine)}"
 
 
@@ -138,38 +143,35 @@ def fitting_target(manifest):
         raise Stop(f"this is a special build of Python. {other_python(list(targets))}")
     if sys.maxsize < 2**32:
         raise Stop("this is a 32-bit Python. Install the 64-bit one from https://www.python.org.")
-    for system, found in (("glibc", platform.libc_ver()[1]), ("macOS", platform.mac_ver()[0])):
-        least = targets[version]["needs"].get(system)
-        if least and numbers(found) < numbers(least):
+    systems = {"glibc": platform.libc_ver()[1], "macOS": platform.mac_ver()[0]}
+    for system, least in targets[version]["needs"].items():
+        found, needed = (re.findall(r"\d+", text) for text in (systems[system], least))
+        if list(map(int, found)) < list(map(int, needed)):
             raise Stop(f"the packages need {system} {least} or newer; this system has "
-                       f"{found or 'another C library'}.")
+                       f"{systems[system] or 'another C library'}.")
     return targets[version]
-
-
-def numbers(version):
-    """Return a version such as "2.28" as numbers to compare."""
-    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def other_python(versions):
     """Say how to start with a Python that fits: one that is here, or one to install."""
-    newest = versions[-1]
+    get = f"Python {versions[-1]} from https://www.python.org/downloads/."
     if os.name == "nt":
-        return (f"If it is installed, use: py -{newest} install.py. If not, get Python {newest} "
-                "from https://www.python.org/downloads/.")
-    for version in versions:
-        if shutil.which("python" + version):
-            return f"There is one here: python{version} install.py"
-    return f"Install Python {newest} from https://www.python.org/downloads/."
+        return f"If it is installed, use: py -{versions[-1]} install.py. If not, get {get}"
+    here = [f"python{version}" for version in versions if shutil.which("python" + version)]
+    return f"There is one here: {here[0]} install.py" if here else f"Install {get}"
 
 
-def check_folder(folder, target):
-    """Refuse a folder that holds something else, or that Windows could not name files in."""
+def check_folder(folder, own):
+    """Stop if a folder holds something else; `own` is the file that tells an earlier call's."""
     if folder.exists() and not folder.is_dir():
         raise Stop(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
-        raise Stop(f'{folder} is not empty and not from an earlier installation. Name another: '
-                   f'install.py "{folder}-2"')
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / own).is_file():
+        raise Stop(f"{folder} is not empty and not from an earlier call. Name an empty or a new "
+                   "folder.")
+
+
+def check_length(folder, target):
+    """Stop if Windows could not name all files in a folder."""
     longest = len(str(folder / ".venv" / "Lib" / "site-packages")) + 1 + target["longest_path"]
     if os.name == "nt" and longest > LONGEST_WINDOWS_PATH:
         raise Stop(f"{folder} is too deep: Windows allows paths of {LONGEST_WINDOWS_PATH} "
@@ -178,30 +180,15 @@ def check_folder(folder, target):
 
 
 def check_space(folder, needed):
-    """Stop if the disk that holds `folder` has less than `needed` bytes free."""
-    there = nearest_existing(folder)
-    free = shutil.disk_usage(str(there)).free
+    """Stop if the disk that holds `folder` has less than `needed` bytes free, or is not there."""
+    there = next((path for path in [folder, *folder.parents] if path.exists()), None)
+    if there is None:
+        raise Stop(f"there is no drive {folder.drive or folder.anchor}. Name a folder on one that "
+                   "there is.")
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise Stop(f"{there} has {free / 1e9:.1f} GB free; {needed / 1e9:.1f} GB are needed. "
                    "Free some space, or name a folder on another disk.")
-
-
-def nearest_existing(path):
-    """Return a path, or the nearest folder above it that exists; stops if the drive does not."""
-    for there in [path, *path.parents]:
-        if there.exists():
-            return there
-    raise Stop(f"there is no drive {path.drive or path.anchor}. Name a folder on one that there "
-               "is.")
-
-
-def sha256(path):
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(str(path), "rb") as file:
-        for block in iter(lambda: file.read(2**20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_files(pack, manifest, target):
@@ -210,66 +197,55 @@ def check_files(pack, manifest, target):
     names = [name for name in files if not name.startswith("wheels/")]
     names += ["wheels/" + wheel for wheel in target["wheels"]]
     say(f"Checking {len(names)} files")
-    again = "Copy that file again from where the pack came from."
     for name in names:
-        if not (pack / name).is_file():
-            raise Stop(f"{name} is missing in the pack. {again}")
-        if sha256(pack / name) != files.get(name, {}).get("sha256"):
-            raise Stop(f"{name} is damaged: its SHA-256 is not the one in {MANIFEST}. {again}")
+        if not (pack / name).is_file() or sha256(pack / name) != files.get(name):
+            raise Stop(f"{name} is missing in the pack or damaged: its SHA-256 is not the one in "
+                       f"{MANIFEST}. Copy that file again from where the pack came from.")
+
+
+def sha256(path):
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpack(archive, folder):
     """Unpack the repository; returns the files that were left as the learner changed them."""
     kept = []
-    with zipfile.ZipFile(str(archive)) as repository:
-        entries = [e for e in repository.infolist() if not e.filename.endswith("/")]
-        refuse_outside([e.filename for e in entries], archive.name)
-        for entry in entries:
-            if stat.S_ISLNK(entry.external_attr >> 16):
-                raise Stop(f"{archive.name} holds a link, {entry.filename!r}, which could lead "
-                           "anywhere. Nothing of it was used; get it again from whom you trust.")
-        folder.mkdir(parents=True, exist_ok=True)
-        record = folder / RECORD
+    with zipfile.ZipFile(archive) as repository:
+        names = [name for name in repository.namelist() if not name.endswith("/")]
+        refuse_outside(names, archive.name)
         try:
-            earlier = dict(json.loads(record.read_text(encoding="utf-8")))
+            earlier = dict(json.loads((folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             earlier = {}
-            write(record, b"{}")
+            write(folder / RECORD, b"{}")  # from now on the folder is ours
         try:
-            for entry in entries:
-                content, path = repository.read(entry), folder / entry.filename
+            for name in names:
+                content = repository.read(name)
                 fresh = hashlib.sha256(content).hexdigest()
-                there = sha256(path) if path.exists() else None
-                if there not in (None, fresh, earlier.get(entry.filename)):
-                    kept.append(entry.filename)
+                there = sha256(folder / name) if (folder / name).exists() else None
+                if there not in (None, fresh, earlier.get(name)):
+                    kept.append(name)
                     continue
                 if there != fresh:
-                    write(path, content)
-                earlier[entry.filename] = fresh
+                    write(folder / name, content)
+                earlier[name] = fresh
         finally:
-            write(record, json.dumps(earlier, indent=1).encode("utf-8"))
+            write(folder / RECORD, json.dumps(earlier, indent=1).encode())
     return kept
 
 
-def write(path, content):
-    """Write bytes to `path`, all of them or none."""
-    with temporary_beside(path) as temporary:
-        temporary.write_bytes(content)
-
-
-@contextlib.contextmanager
-def temporary_beside(path):
-    """Yield a temporary path beside `path` that becomes `path` if the block succeeds."""
+def write(path, source):
+    """Write bytes, or copy a file, to `path`: all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", dir=str(path.parent))
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o644)  # mkstemp lets the owner alone read it
-        os.replace(name, str(path))
-    except BaseException:
-        os.unlink(name)
-        raise
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as part:
+        fresh = Path(part) / path.name
+        if isinstance(source, bytes):
+            fresh.write_bytes(source)
+        else:
+            shutil.copyfile(source, fresh)
+        os.replace(fresh, path)
 
 
 def python_of(folder):
@@ -280,19 +256,15 @@ def python_of(folder):
 def clean_environment():
     """Return the environment without what would lead pip or Python elsewhere."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON"))}
-    return dict(kept, PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1")
+    return {**kept, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def make_environment(folder, python):
     """Make the virtual environment unless a working one of this Python is there."""
-    asked = "import sys; print(*sys.version_info[:2], sep='.')"
-    try:
-        found = subprocess.check_output([str(python), "-I", "-c", asked],
-                                        stderr=subprocess.DEVNULL).decode().strip()
-    except (OSError, subprocess.CalledProcessError):
-        found = None
-    if found == "{}.{}".format(*sys.version_info[:2]):
-        return
+    other = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    with contextlib.suppress(OSError):  # there is none yet
+        if not subprocess.call([python, "-I", "-c", other], stderr=subprocess.DEVNULL):
+            return
     try:
         import venv
     except ImportError:
@@ -300,7 +272,7 @@ def make_environment(folder, python):
                    "sudo apt install python3-venv") from None
     say("Making a virtual environment")
     # pip comes from the pack: Debian's Python would lack it.
-    venv.create(str(folder / ".venv"), clear=True, with_pip=False, symlinks=os.name != "nt")
+    venv.create(folder / ".venv", clear=True, with_pip=False, symlinks=os.name != "nt")
 
 
 def install_packages(pack, folder, target, python):
@@ -308,13 +280,12 @@ def install_packages(pack, folder, target, python):
     forget_half_installed(folder / ".venv")
     wheels = pack / "wheels"
     pip = next(wheel for wheel in target["wheels"] if wheel.startswith("pip-"))
-    offline = ["install", "--no-index", "--find-links", str(wheels), "--progress-bar", "off"]
-    with open(str(folder / LOG), "wb") as log:
-        for command in ([str(wheels / pip / "pip"), *offline, "pip"],
+    offline = ["install", "--no-index", "--find-links", wheels, "--progress-bar", "off"]
+    with open(folder / LOG, "wb") as log:
+        for command in ([wheels / pip / "pip", *offline, "pip"],
                         ["-m", "pip", *offline, "-r", "requirements.txt"]):
-            status = subprocess.call([str(python), *command], cwd=str(folder), stdout=log,
-                                     stderr=subprocess.STDOUT, env=clean_environment())
-            if status:
+            if subprocess.call([python, *command], cwd=folder, env=clean_environment(),
+                               stdout=log, stderr=subprocess.STDOUT):
                 said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
                 raise Stop(f"{pip_problem(said)} The whole log: {folder / LOG}")
 
@@ -335,7 +306,7 @@ def forget_half_installed(environment):
     for information in environment.glob("**/site-packages/*.dist-info"):
         record = information / "RECORD"
         if not record.is_file() or "INSTALLER" not in record.read_text(encoding="utf-8"):
-            shutil.rmtree(str(information))
+            shutil.rmtree(information)
 
 
 def copy_checkpoints(pack, manifest, python):
@@ -347,26 +318,18 @@ def copy_checkpoints(pack, manifest, python):
     if not manifest["checkpoints"]:
         return
     asked = "from huggingface_hub import constants; print(constants.HF_HUB_CACHE)"
-    cache = Path(subprocess.check_output([str(python), "-c", asked], env=dict(
-        clean_environment(), PYTHONIOENCODING="utf-8")).decode("utf-8").strip())
+    cache = Path(subprocess.check_output([python, "-Xutf8", "-c", asked], encoding="utf-8",
+                                         env=clean_environment()).strip())
     for checkpoint in manifest["checkpoints"]:
-        model = cache / "models--{}".format(checkpoint["model_id"].replace("/", "--"))
-        snapshot = model / "snapshots" / checkpoint["revision"]
+        model = "models--" + checkpoint["model_id"].replace("/", "--")
+        snapshot = cache / model / "snapshots" / checkpoint["revision"]
         lacking = [name for name in checkpoint["files"]
                    if not (snapshot / Path(name).name).is_file()]
         if lacking:
-            check_space(cache, sum(manifest["files"][name]["bytes"] for name in lacking))
+            check_space(cache, sum((pack / name).stat().st_size for name in lacking))
             say(f"Copying {checkpoint['model_id']} into {cache}")
         for name in lacking:
-            with temporary_beside(snapshot / Path(name).name) as temporary:
-                shutil.copyfile(str(pack / name), str(temporary))
-
-
-def opening_command(folder):
-    """Return what to type to open the notebooks."""
-    if os.name == "nt":  # two lines, since cmd and PowerShell join commands differently
-        return f'    cd "{folder}"\n    .venv\\Scripts\\python -m helpers lab'
-    return f'    cd "{folder}" && .venv/bin/python -m helpers lab'
+            write(snapshot / Path(name).name, pack / name)
 
 
 if __name__ == "__main__":

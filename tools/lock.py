@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from dataclasses import dataclass
 
@@ -31,7 +30,7 @@ class Platform:
     """A kind of machine: what pip, uv and the markers of requirements call it."""
 
     name: str
-    tags: tuple  # for `pip download --platform`
+    tags: list  # for `pip download --platform`
     uv: str  # for `uv pip --python-platform`
     markers: tuple  # the values of MARKERS
     needs: dict  # part of the system: least version
@@ -39,18 +38,18 @@ class Platform:
 
 
 def _linux(machine):
-    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC, 4, -1)]
-    tags += [f"manylinux{year}_{machine}" for year in (2014, 2010, 1)]
-    return Platform(f"linux-{machine}", tuple(tags), f"{machine}-manylinux_2_{GLIBC}",
-                    ("posix", "linux", "Linux", machine), {"glibc": f"2.{GLIBC}"}, 560)
+    kinds = [*(f"_2_{minor}" for minor in range(GLIBC, 4, -1)), 2014, 2010, 1]
+    return Platform(f"linux-{machine}", [f"manylinux{kind}_{machine}" for kind in kinds],
+                    f"{machine}-manylinux_2_{GLIBC}", ("posix", "linux", "Linux", machine),
+                    {"glibc": f"2.{GLIBC}"}, 560)
 
 
 PLATFORMS = {p.name: p for p in (
     _linux("x86_64"),
     _linux("aarch64"),
-    Platform("macos-arm64", (f"macosx_{MACOS}_0_arm64",), "aarch64-apple-darwin",
+    Platform("macos-arm64", [f"macosx_{MACOS}_0_arm64"], "aarch64-apple-darwin",
              ("posix", "darwin", "Darwin", "arm64"), {"macOS": f"{MACOS}.0"}, 480),
-    Platform("windows-x86_64", ("win_amd64",), "x86_64-pc-windows-msvc",
+    Platform("windows-x86_64", ["win_amd64"], "x86_64-pc-windows-msvc",
              ("nt", "win32", "Windows", "AMD64"), {}, 500),
 )}
 
@@ -114,7 +113,7 @@ def make():
     """
     project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     file = paths.ROOT / FILE
-    with paths.replacing(file) as fresh, tempfile.TemporaryDirectory() as nowhere:
+    with paths.replacing(file) as fresh:
         if file.exists():
             shutil.copyfile(file, fresh)  # uv keeps the versions that it finds
         _run_uv(
@@ -127,8 +126,8 @@ def make():
             for python in requirements.PYTHONS:
                 print(f"Looking for the wheels for {Target(platform, python)}", flush=True)
                 _run_uv("install", "--dry-run", "--no-deps", "--only-binary=:all:",
-                        f"--target={nowhere}", f"--python-platform={platform.uv}",
-                        f"--python-version={python}", f"--requirements={fresh}")
+                        f"--target={fresh.parent}", f"--requirements={fresh}",
+                        f"--python-platform={platform.uv}", f"--python-version={python}")
 
 
 def _run_uv(*arguments, given=""):

@@ -7,7 +7,6 @@ goes on where the first was interrupted.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -66,24 +65,31 @@ def pack(folder, platforms=(), pythons=(), *, gpu=False):
     """
     targets = targets_named(platforms, pythons, gpu)
     folder = Path(folder).expanduser().absolute()
+    if find_spec("pip") is None:
+        raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
+                           "sudo apt install python3-pip python3-venv).")
     commit, locked = _read_commit()
     try:
+        install.check_folder(folder, install.MANIFEST)
+        models, sources = _cached_checkpoints()
         manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
-                    "checkpoints": [], **_take_over(folder, targets)}
-        _write_manifest(folder, manifest)
-        cached = _cached_checkpoints()
-        _check_space(folder, targets, cached)
+                    "checkpoints": models, **_take_over(folder, targets, locked, sources)}
+        _record(folder, manifest)
+        _check_space(folder, targets, sources)
         for target, entry in zip(targets, manifest["targets"], strict=True):
             _download_wheels(folder, manifest, target, entry, lock.locked(target, locked))
-        for checkpoint in cached:
-            _copy_checkpoint(folder, manifest, checkpoint)
+        for name in sources.keys() - manifest["files"].keys():
+            install.write(folder / name, sources[name])
+            _record(folder, manifest, name)
         _finish(folder, manifest)
+    except install.Stop as stop:
+        raise LearnerError(f"{stop}") from None
     except OSError as error:
         raise LearnerError(
             f"Could not write into {error.filename or folder}: {paths.reason(error)}. Free some "
             "space or choose another folder, then pack again: it goes on."
         ) from error
-    total = sum(file["bytes"] for file in manifest["files"].values())
+    total = sum((folder / name).stat().st_size for name in manifest["files"])
     print(f"Packed {len(manifest['files'])} files, {total / 1e6:.0f} MB. On the other machine: "
           "python3 install.py (README.txt says more)")
 
@@ -138,114 +144,86 @@ def _run_git(*arguments):
         ) from error
 
 
-def _take_over(folder, targets):
-    """Make the folder, or keep what is intact of an earlier pack; returns the manifest's start.
+def _cached_checkpoints():
+    """Return the full-size checkpoints cached here, for the manifest, and where each file is."""
+    models, sources = [], {}
+    for name in checkpoints.NAMES:
+        entry = checkpoints.CATALOGUE[name, "full"]
+        if not (find_spec("huggingface_hub") and checkpoints.at_hand(name, "full")):
+            program = f"from helpers import checkpoints as c; c.find('{name}', 'full')"
+            print(f"{entry.model_id} is not in the Hub's cache here, so it is not packed. To have "
+                  f'it: python -c "{program}", then pack again')
+            continue
+        home = f"checkpoints/{entry.model_id.replace('/', '--')}/{entry.revision}"
+        path = checkpoints.find(name, "full").path
+        files = {f"{home}/{file}": path / file for file in sorted(entry.files)}
+        models.append({"model_id": entry.model_id, "revision": entry.revision,
+                       "files": list(files)})
+        sources |= files
+    return models, sources
 
-    Damaged and unknown wheels and checkpoints are deleted. Raises LearnerError where the folder
-    holds anything but a pack.
-    """
-    if find_spec("pip") is None:
-        raise LearnerError("Packing needs pip. Run: python -m ensurepip (on Debian and Ubuntu: "
-                           "sudo apt install python3-pip python3-venv).")
-    if folder.exists() and not folder.is_dir():
-        raise LearnerError(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / install.MANIFEST).is_file():
-        raise LearnerError(
-            f"{folder} is not empty and holds no earlier pack. Name an empty or a new folder."
-        )
+
+def _take_over(folder, targets, locked, sources):
+    """Return what of an earlier pack is intact and still wanted; deletes the rest of it."""
     try:
         earlier = install.read_manifest(folder)
     except install.Stop:  # there is none, or it is damaged
         earlier = {"files": {}, "targets": []}
-    files = {name: known for name, known in earlier["files"].items()
-             if (folder / name).is_file() and _describe(folder / name) == known}
-    _delete_all_but(folder, files)
-    entries = []
+    intact = {name: digest for name, digest in earlier["files"].items()
+              if (folder / name).is_file() and install.sha256(folder / name) == digest}
+    entries, wanted = [], set(sources)
     for target in targets:
-        entry = {"platform": target.platform.name, "python": target.python, "gpu": target.gpu}
-        same = (t["wheels"] for t in earlier["targets"] if entry.items() <= t.items())
-        wheels = [name for name in next(same, ()) if f"wheels/{name}" in files]
+        entry = {"platform": target.platform.name, "python": target.python}
+        lines = lock.locked(target, locked)
+        wheels = [name for t in earlier["targets"] if entry.items() <= t.items()
+                  for name in t["wheels"]
+                  if f"wheels/{name}" in intact and _line_of(name) in lines]
+        wanted.update(f"wheels/{name}" for name in wheels)
         entries.append({**entry, "needs": target.platform.needs, "wheels": wheels})
+    files = {name: intact[name] for name in sorted(wanted & intact.keys())}
+    for path in [*folder.glob("wheels/**/*"), *folder.glob("checkpoints/**/*")]:
+        if path.is_file() and path.relative_to(folder).as_posix() not in files:
+            path.unlink()
     return {"files": files, "targets": entries}
 
 
-def _delete_all_but(folder, names):
-    """Delete the wheels and checkpoints that are not among the names, and empty folders."""
-    for path in sorted([*folder.glob("wheels/**/*"), *folder.glob("checkpoints/**/*")])[::-1]:
-        if path.is_dir():
-            with contextlib.suppress(OSError):  # not empty
-                path.rmdir()
-        elif path.relative_to(folder).as_posix() not in names:
-            path.unlink()
+def _record(folder, manifest, *names):
+    """Note files of the pack in its manifest, and write that."""
+    manifest["files"] |= {name: install.sha256(folder / name) for name in names}
+    install.write(folder / install.MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
-def _describe(path):
-    return {"bytes": path.stat().st_size, "sha256": install.sha256(path)}
-
-
-def _write_manifest(folder, manifest):
-    with paths.replacing(folder / install.MANIFEST) as fresh:
-        fresh.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _cached_checkpoints():
-    """Return the full-size checkpoints that are cached here; says how to have the others."""
-    cached = []
-    for name in checkpoints.NAMES:
-        try:
-            there = checkpoints.at_hand(name, "full")
-        except ImportError:  # the Hub's client is not installed, so nobody has downloaded either
-            there = False
-        if there:
-            cached.append(checkpoints.find(name, "full"))
-        else:
-            program = f"from helpers import checkpoints as c; c.find('{name}', 'full')"
-            print(f"{checkpoints.CATALOGUE[name, 'full'].model_id} is not in the Hub's cache "
-                  f'here, so it is not packed. To have it: python -c "{program}", then pack again')
-    return cached
-
-
-def _files(checkpoint):
-    names = checkpoints.CATALOGUE[checkpoint.name, checkpoint.size].files
-    return [checkpoint.path / name for name in sorted(names)]
-
-
-def _check_space(folder, targets, cached):
-    """Raise LearnerError if the pack would not fit, as far as can be told before."""
+def _check_space(folder, targets, sources):
+    """Stop if the pack would not fit, as far as can be told before."""
     needed = sum(t.platform.megabytes + t.gpu * GPU_MEGABYTES for t in targets) * 10**6
-    needed += sum(file.stat().st_size for c in cached for file in _files(c))
-    there = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    free = shutil.disk_usage(folder).free
+    needed += sum(file.stat().st_size for file in sources.values())
     print(f"The pack will take up to {needed / 1e9:.1f} GB.", flush=True)
-    if needed - there > free:
-        raise LearnerError(
-            f"{folder} has {free / 1e9:.1f} GB free, which is not enough. Free some space, or "
-            "pack fewer platforms or versions of Python."
-        )
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    install.check_space(folder, needed - there)
 
 
 def _download_wheels(folder, manifest, target, entry, lines):
     """Bring the wheels that `lines` of the lock name into the pack, and into a target's entry."""
-    (folder / "wheels").mkdir(exist_ok=True)
+    home = folder / "wheels"
+    home.mkdir(exist_ok=True)
     wheels = {_line_of(name): name for name in entry["wheels"]}
     lacking = [line for line in lines if line not in wheels]
     from_pypi = [line for line in lacking if not line.endswith("+cpu")]
     batches = [from_pypi[i:i + AT_ONCE] for i in range(0, len(from_pypi), AT_ONCE)]
     for batch in [*batches, *([line] for line in lacking if line.endswith("+cpu"))]:
         print(f"{target}: {len(wheels)} of {len(lines)} packages are there", flush=True)
-        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder / "wheels") as incoming:
+        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
             _run_pip(target, batch, incoming)
-            for wheel in Path(incoming).glob("*.whl"):
-                path = folder / "wheels" / wheel.name
-                os.replace(wheel, path)
-                wheels[_line_of(wheel.name)] = wheel.name
-                manifest["files"][f"wheels/{wheel.name}"] = _describe(path)
+            fresh = [wheel.name for wheel in Path(incoming).glob("*.whl")]
+            for name in fresh:
+                os.replace(Path(incoming, name), home / name)
+        wheels |= {_line_of(name): name for name in fresh}
         entry["wheels"] = list(wheels.values())
-        _write_manifest(folder, manifest)
+        _record(folder, manifest, *(f"wheels/{name}" for name in fresh))
     entry["wheels"] = [wheels[line] for line in lines]
     parts = []
     for name in entry["wheels"]:
-        with zipfile.ZipFile(folder / "wheels" / name) as archive:
+        with zipfile.ZipFile(home / name) as archive:
             parts += archive.infolist()
     entry["installed_bytes"] = round(sum(part.file_size for part in parts) * INSTALLED)
     entry["longest_path"] = max(len(part.filename) for part in parts)
@@ -292,42 +270,23 @@ def _explain(printed, target, for_cpu=False):
     return f"{target}: {install.pip_problem(printed)}"
 
 
-def _copy_checkpoint(folder, manifest, checkpoint):
-    """Copy a cached checkpoint into the pack and note it in the manifest."""
-    home = f"checkpoints/{checkpoint.model_id.replace('/', '--')}/{checkpoint.revision}"
-    names = {f"{home}/{file.name}": file for file in _files(checkpoint)}
-    for name in names.keys() - manifest["files"].keys():
-        with paths.replacing(folder / name) as fresh:
-            shutil.copyfile(names[name], fresh)
-        manifest["files"][name] = _describe(folder / name)
-    manifest["checkpoints"].append({"model_id": checkpoint.model_id, "files": list(names),
-                                    "revision": checkpoint.revision})
-
-
 def _finish(folder, manifest):
-    """Write the rest: repository, installer, README.txt; delete what is no part of this pack."""
-    targets, wheels = manifest["targets"], set()
-    for target in targets:
-        wheels.update(f"wheels/{wheel}" for wheel in target["wheels"])
-    names = wheels.union(*(checkpoint["files"] for checkpoint in manifest["checkpoints"]))
-    _delete_all_but(folder, names)
-    with paths.replacing(folder / "repository.zip") as fresh:
-        _run_git("archive", "--format=zip", f"--output={fresh}", manifest["commit"])
+    """Write the rest: repository, installer, README.txt."""
+    _run_git("archive", "--format=zip", f"--output={folder / 'repository.zip'}",
+             manifest["commit"])
     shutil.copyfile(install.__file__, folder / "install.py")
+    targets = manifest["targets"]
     pythons = list(dict.fromkeys(target["python"] for target in targets))
-    models = [checkpoint["model_id"] for checkpoint in manifest["checkpoints"]]
     text = README.read_text(encoding="utf-8").format(
         pythons=" or ".join(pythons), newest=pythons[-1], commit=manifest["commit"][:10],
         platforms=", ".join(dict.fromkeys(target["platform"] for target in targets)),
         gigabytes=max(target["installed_bytes"] for target in targets) / 1e9,
-        checkpoints=" and ".join(models) or "the small checkpoints alone",
+        checkpoints=" and ".join(model["model_id"] for model in manifest["checkpoints"])
+                    or "the small checkpoints alone",
     )
     (folder / "README.txt").write_text(text, encoding="utf-8")
-    manifest["files"] = {name: manifest["files"][name] for name in sorted(names)}
-    for name in ("repository.zip", "install.py", "README.txt"):
-        manifest["files"][name] = _describe(folder / name)
     manifest["complete"] = True
-    _write_manifest(folder, manifest)
+    _record(folder, manifest, "repository.zip", "install.py", "README.txt")
 
 
 if __name__ == "__main__":
