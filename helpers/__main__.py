@@ -38,7 +38,7 @@ def main(arguments=None):
     if command not in PROGRAMS:
         print(__doc__ if wants_help else f"No command is called {command}.\n\n{__doc__}")
         return 0 if wants_help else 2
-    if not (paths.ROOT / "tools").is_dir():  # the package alone
+    if not (paths.ROOT / "tools" / "run.py").is_file():  # the package alone
         print(f"`{command}` needs the project's repository, not the package alone: clone it, and "
               "give the command in its folder.", file=sys.stderr)
         return 2

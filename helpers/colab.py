@@ -59,5 +59,5 @@ def _why(printed):
         said = re.sub(r"\n\s*", "; ", conflict[1].strip())
         said = said.replace("The user requested (constraint)", "Installed here is")
         return f"It does not go with what this machine has: {said}."
-    said = re.findall(r"^ERROR: (.+)", printed, re.MULTILINE) or printed.strip().splitlines()
-    return f"pip says: {said[-1]}. If there is no network, run this cell again with one."
+    errors = re.findall(r"^ERROR: (.+)", printed, re.MULTILINE) or printed.strip().splitlines()
+    return f"pip says: {(errors or ['nothing'])[-1]}. If there is no network, run this cell again with one."

@@ -127,7 +127,7 @@ def stamp(new):
 
 
 def main(arguments=None):
-    """Stamp an address, with what is not given as pyproject.toml has it; returns the status."""
+    """Stamp an address, with what is not given as pyproject.toml has it."""
     parser = argparse.ArgumentParser(prog="python -m helpers stamp", description=__doc__)
     parser.add_argument("--repository", metavar="URL", help="of your fork, for example")
     parser.add_argument("--branch", metavar="NAME", help="the branch that learners get")
