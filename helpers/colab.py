@@ -60,4 +60,5 @@ def _why(printed):
         said = said.replace("The user requested (constraint)", "Installed here is")
         return f"It does not go with what this machine has: {said}."
     errors = re.findall(r"^ERROR: (.+)", printed, re.MULTILINE) or printed.strip().splitlines()
-    return f"pip says: {(errors or ['nothing'])[-1]}. If there is no network, run this cell again with one."
+    last = errors[-1] if errors else "nothing"
+    return f"pip says: {last}. If there is no network, run this cell again with one."
