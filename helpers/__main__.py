@@ -28,8 +28,7 @@ PROGRAMS = {
     "benchmark": ["making.benchmark"],
     "pretrain": ["making.pretraining"],
 }
-INSTALLING = ("lab", "run", "test")
-REPOSITORY = ("requirements.txt", "notebooks", "tools")  # what a package alone does not have
+INSTALLING = ("lab", "run", "test")  # and working in the project's folder
 
 
 def main(arguments=None):
@@ -39,7 +38,7 @@ def main(arguments=None):
     if command not in PROGRAMS:
         print(__doc__ if wants_help else f"No command is called {command}.\n\n{__doc__}")
         return 0 if wants_help else 2
-    if not all((paths.ROOT / part).exists() for part in REPOSITORY):
+    if not (paths.ROOT / "tools" / "run.py").is_file():  # the package alone
         print(f"`{command}` needs the project's repository, not the package alone: clone it, and "
               "give the command in its folder.", file=sys.stderr)
         return 2
@@ -57,23 +56,18 @@ def main(arguments=None):
 
 
 def install(command="lab"):
-    """Install what is missing of requirements.txt; returns an exit status.
-
-    Installs nothing with the environment variable VERSIONS set to `installed`, nor into conda's
-    base environment or the operating system's Python.
-    """
-    missing = requirements.missing()
+    """Install what is missing of requirements.txt, if it may; returns an exit status."""
+    missing = ", ".join(requirements.missing())
     if not missing:
         return 0
     owner = requirements.owner_of_python()
     if requirements.as_installed():
-        problem = (f"Missing or too old: {', '.join(missing)}. Nothing was installed, because "
-                   f"{requirements.VERSIONS_VARIABLE} is set.")
+        problem = f"Missing or too old: {missing}. VERSIONS is set, so nothing was installed."
     elif owner:
         problem = (f"This Python belongs to {owner}, so nothing was installed into it. Make an "
                    f"environment for the notebooks: {requirements.environment_for(command)}")
     else:
-        print(f"Installing {len(missing)} packages: {', '.join(missing)}", flush=True)
+        print(f"Installing {missing}", flush=True)
         return start("pip", "install", "-r", "requirements.txt", folder=paths.ROOT)
     print(problem, file=sys.stderr)
     return 1

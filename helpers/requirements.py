@@ -1,8 +1,7 @@
 """What the notebooks need, what of it is missing, and whether it may be installed here.
 
 requirements.txt pins the versions in daily use; pyproject.toml says which are the lowest. With
-the environment variable VERSIONS set to `installed`, any version from the lowest on will do.
-Only the standard library is imported.
+VERSIONS=installed any from the lowest on will do. Imports only the standard library.
 """
 
 import os
@@ -11,17 +10,19 @@ import sys
 import sysconfig
 import tomllib
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from helpers import paths
 from helpers.errors import LearnerError
 
 FILE = paths.ROOT / "requirements.txt"
-PYPROJECT = paths.ROOT / "pyproject.toml"
 PROJECT = "fine-tuning-bert-notebooks"
-VERSIONS_VARIABLE = "VERSIONS"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # tested; the first is the oldest that works
+
+
+def pyproject():
+    """Return what pyproject.toml says, as a dictionary."""
+    return tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def pinned(file=None):
@@ -32,8 +33,7 @@ def pinned(file=None):
 
 def needed():
     """Return what a notebook imports: {name: requirement, as pip reads it}."""
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    return {re.match(r"[\w.-]+", line)[0]: line for line in project["dependencies"]}
+    return {re.match(r"[\w.-]+", line)[0]: line for line in pyproject()["project"]["dependencies"]}
 
 
 def lowest():
@@ -52,22 +52,21 @@ def installed(name):
 
 def too_old(version, lowest):
     """Say whether a version is below the lowest; a release candidate counts as the release."""
-    return lowest is not None and _release(version) < _release(lowest)
-
-
-def _release(version):
-    numbers = [int(n) for n in re.match(r"[\d.]*", version)[0].split(".") if n]
-    return numbers + [0] * (5 - len(numbers))  # 5.0 and 5.0.0 are the same
+    if lowest is None:
+        return False
+    # Filled up with zeros: 5.0 and 5.0.0 are the same.
+    here, floor = ([*map(int, re.findall(r"\d+", v)), 0, 0][:3] for v in (version, lowest))
+    return here < floor
 
 
 def as_installed():
-    """Say whether VERSIONS asks for the versions that are installed instead of the pinned ones.
+    """Say whether the environment variable VERSIONS is "installed" instead of "pinned".
 
-    Raises LearnerError if VERSIONS is anything but `pinned` or `installed`.
+    Raises LearnerError if it is anything else.
     """
-    wanted = os.environ.get(VERSIONS_VARIABLE) or "pinned"
+    wanted = os.environ.get("VERSIONS") or "pinned"
     if wanted not in ("pinned", "installed"):
-        raise LearnerError(f"The environment variable {VERSIONS_VARIABLE} is {wanted!r}. "
+        raise LearnerError(f"The environment variable VERSIONS is {wanted!r}. "
                            "Set it to 'pinned' or 'installed'.")
     return wanted == "installed"
 
@@ -94,7 +93,6 @@ def owner_of_python():
 
 def environment_for(command):
     """Return how to make a virtual environment, and to give a command such as "lab" in it."""
-    lacks = "" if find_spec("ensurepip") else "sudo apt install python3-venv; then: "
     python = Path(sys.executable).name.removesuffix(".exe")
     new = r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"
-    return f"{lacks}{python} -m venv .venv; then: {new} -m helpers {command}"
+    return f"{python} -m venv .venv; then: {new} -m helpers {command}"

@@ -39,7 +39,7 @@ def test_the_command_of_the_readme_is_run_on_three_systems_and_with_other_versio
 
 def test_the_jobs_on_other_versions_use_them_as_they_are_installed(jobs):
     for name in ("lowest", "newest"):
-        assert jobs[name]["env"][requirements.VERSIONS_VARIABLE] == "installed"
+        assert jobs[name]["env"]["VERSIONS"] == "installed"
     # What the file of the lowest versions says about installing them is what is done.
     lowest = text_of("constraints-lowest.txt").splitlines()[1].removeprefix("# ")
     assert lowest in commands_of(jobs["lowest"])

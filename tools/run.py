@@ -37,7 +37,7 @@ def run(names=(), *, save=False):
         print(f"Stored outputs are those of the small checkpoints: unset "
               f"{checkpoints.SIZE_VARIABLE}.", file=sys.stderr)
         return 2
-    before = preflight.speeds()
+    before = preflight.speeds() if save else None
     seconds, failed = {}, []
     for path in notebooks:
         print(f"{path.stem:<28}", end="", flush=True)
@@ -58,8 +58,7 @@ def run(names=(), *, save=False):
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
     if save and seconds:
         after = preflight.speeds()
-        speeds = {kind: (before[kind] + after[kind]) / 2 for kind in before}
-        save_timings(seconds, startup(), speeds)
+        save_timings(seconds, startup(), {k: (before[k] + after[k]) / 2 for k in before})
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -91,23 +90,21 @@ def execute(path):
     Returns the executed notebook, seconds, peak memory of the kernel in bytes, and the error
     that stopped it or None.
     """
-    notebook = nbformat.read(path, as_version=4)
-    folder = {"metadata": {"path": str(Path(path).parent)}}
+    notebook, error, number = nbformat.read(path, as_version=4), None, 0
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", resources=folder,
+        notebook, timeout=TIMEOUT, kernel_name="python3", coalesce_streams=True,
+        resources={"metadata": {"path": str(Path(path).parent)}},
         # Kernels warn that they are reached over TCP; nobody reads that here.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    error, number = None, 0
 
-    async def watch_kernel(**_):
-        cost.pid, cost.peak = client.km.provisioner.pid, 0
-
-    async def count(cell_index, **_):
+    def watch(cell_index, **_):
         nonlocal number
         number = cell_index + 1
+        if cost.pid is None:
+            cost.pid, cost.peak = client.km.provisioner.pid, 0
 
-    client.on_notebook_start, client.on_cell_start = watch_kernel, count
+    client.on_cell_start = watch
     with Measured() as cost:
         try:
             client.execute()
@@ -124,26 +121,11 @@ def tidy(notebook):
     """Take out of a notebook what differs from run to run and says nothing; returns it."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            cell.outputs = merged_streams(cell.outputs)
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
     }
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
-
-
-def merged_streams(outputs):
-    """Return the outputs with neighbouring pieces of the same stream joined into one."""
-    merged = []
-    for output in outputs:
-        last = merged[-1] if merged else {}
-        both = output.output_type == "stream" == last.get("output_type")
-        if both and output.name == last.name:
-            last.text += output.text
-        else:
-            merged.append(output)
-    return merged
 
 
 def startup():

@@ -1,16 +1,13 @@
-"""Change the repository's address in one go, in everything that names it.
+"""Change the address of the repository, and the links to it, in every file that git tracks.
 
-pyproject.toml states it. Stamping replaces the old address, and the links that follow from it, by
-the new ones in every file that git tracks, and puts link and cell for Colab into each notebook.
+pyproject.toml states the address. Each notebook gets its link and its cell for Colab.
 """
 
 import argparse
 import json
 import re
 import subprocess
-import sys
-import tomllib
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from helpers import paths, requirements
@@ -33,7 +30,7 @@ if "google.colab" in sys.modules:
     from helpers import colab
 
     colab.prepare()"""
-GITHUB = re.compile(r"(?:https?://(?:www\.)?|(?:ssh://)?git@)github\.com[:/](.+?)(?:\.git)?")
+GITHUB = re.compile(r"^(?:https?://(?:www\.)?|(?:ssh://)?git@)github\.com[:/](.+?)(?:\.git)?$")
 FORMS = {  # what each may be, and in words
     "repository": (r"https://github\.com/[\w.-]+/[\w.-]+|"
                    r"(?:https?|file)://(?!github\.com)[\w.:-]*(?:/[\w.~%+-]+)+",
@@ -43,8 +40,7 @@ FORMS = {  # what each may be, and in words
 }
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where the project lives: the repository, the branch, and perhaps a JupyterHub."""
 
     repository: str
@@ -52,18 +48,12 @@ class Address:
     hub: str = ""
 
     @property
-    def github(self):
-        """Return "owner/name" of a repository on GitHub, else ""."""
-        return self.repository.partition("https://github.com/")[2]
-
-    @property
     def links(self):
-        """Return how the links to Colab, to Binder, and for nbgitpuller begin; the repository.
-
-        Colab opens notebooks from GitHub alone; for others the link leads to its start page.
-        """
-        colab = f"github/{self.github}/blob/{quote(self.branch)}/" if self.github else "#"
-        binder = f"gh/{self.github}" if self.github else f"git/{quote(self.repository, safe='')}"
+        """Return how links to Colab, to Binder, and for nbgitpuller begin; the repository."""
+        name = self.repository.partition("https://github.com/")[2]
+        # Colab opens notebooks from GitHub alone; for others the link leads to its start page.
+        colab = f"github/{name}/blob/{quote(self.branch)}/" if name else "#"
+        binder = f"gh/{name}" if name else f"git/{quote(self.repository, safe='')}"
         folder = self.repository.rpartition("/")[2].removesuffix(".git")
         query = {"repo": self.repository, "branch": self.branch, "urlpath": f"lab/tree/{folder}/"}
         return [f"https://colab.research.google.com/{colab}",
@@ -74,8 +64,7 @@ class Address:
 
 def address():
     """Return the `Address` that pyproject.toml states."""
-    text = (paths.ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return Address(**tomllib.loads(text)["tool"][requirements.PROJECT])
+    return Address(**requirements.pyproject()["tool"][requirements.PROJECT])
 
 
 def checked(repository, branch, hub=""):
@@ -83,22 +72,17 @@ def checked(repository, branch, hub=""):
 
     Raises LearnerError for what is not an address of a repository, a branch, or a hub.
     """
-    on_github = GITHUB.fullmatch(repository.rstrip("/"))
-    repository = f"https://github.com/{on_github[1]}" if on_github else repository.rstrip("/")
+    repository = GITHUB.sub(r"https://github.com/\1", repository.rstrip("/"))
     new = Address(repository, branch, hub.rstrip("/"))
-    for key, value in asdict(new).items():
-        if not re.fullmatch(FORMS[key][0], value):
-            raise LearnerError(f"--{key}: {value!r} is not {FORMS[key][1]}.")
+    for key, (form, words) in FORMS.items():
+        value = getattr(new, key)
+        if not re.fullmatch(form, value):
+            raise LearnerError(f"--{key}: {value!r} is not {words}.")
     return new
 
 
-def cell_source(address):
-    """Return the code of the cell that fetches the project on Colab."""
-    return CELL.replace("BRANCH", address.branch).replace("REPOSITORY", address.repository)
-
-
 def stamped_notebook(text, name, address):
-    """Return the JSON text of a notebook with its link to Colab and its cell for Colab.
+    """Return a notebook's JSON text with its link to Colab and its cell for Colab.
 
     A notebook that has neither gets both. Everything else in it stays as it is.
     """
@@ -112,30 +96,29 @@ def stamped_notebook(text, name, address):
     if cell is None:
         cell = {"cell_type": "code", "execution_count": None, "id": TAG, "outputs": []}
         cells.insert([c["cell_type"] for c in cells].index("code"), cell)
-    cell |= {"metadata": METADATA, "source": cell_source(address).splitlines(keepends=True)}
-    written_as_by_nbformat = {"indent": 1, "sort_keys": True, "ensure_ascii": False}
-    return json.dumps(notebook, **written_as_by_nbformat) + "\n"
+    code = CELL.replace("BRANCH", address.branch).replace("REPOSITORY", address.repository)
+    cell |= {"metadata": METADATA, "source": code.splitlines(keepends=True)}
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def stamp(new):
     """Write an address into every file that names the old one; returns the paths that changed."""
     old = address()
-    change = dict(zip(old.links, new.links, strict=True))
+    change = {f'\n{key} = "{value}"': f'\n{key} = "{getattr(new, key)}"'  # in pyproject.toml
+              for key, value in old._asdict().items()}
+    change |= zip(old.links, new.links, strict=True)
     # The repository is the last: it may be the beginning of another one's name.
     pattern = re.compile("|".join(map(re.escape, change)) + r"(?![\w-])")
-    git = ["git", "grep", "-lzIF", *(word for link in change for word in ("-e", link))]
+    git = ["git", "grep", "-lzIF", *(word for link in old.links for word in ("-e", link))]
     found = subprocess.run(git, cwd=paths.ROOT, capture_output=True, text=True, check=False)
-    tracked = {paths.ROOT / name for name in found.stdout.split("\0") if name}
     notebooks = {*(paths.ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    others = {paths.ROOT / name for name in ["pyproject.toml", *found.stdout.split("\0")[:-1]]}
     changed = []
-    for path in sorted({paths.ROOT / "pyproject.toml", *tracked, *notebooks}):
+    for path in sorted(others | notebooks):
         before = path.read_text(encoding="utf-8")
         text = pattern.sub(lambda match: change[match[0]], before)
         if path in notebooks:
             text = stamped_notebook(text, path.name, new)
-        elif path.name == "pyproject.toml":
-            for key, value in asdict(new).items():
-                text = text.replace(f'\n{key} = "{asdict(old)[key]}"\n', f'\n{key} = "{value}"\n')
         if text != before:
             changed.append(path)
             with paths.replacing(path) as fresh:
@@ -144,26 +127,23 @@ def stamp(new):
 
 
 def main(arguments=None):
-    """Stamp an address, with what is not given as pyproject.toml has it; returns the status."""
+    """Stamp an address, with what is not given as pyproject.toml has it."""
     parser = argparse.ArgumentParser(prog="python -m helpers stamp", description=__doc__)
     parser.add_argument("--repository", metavar="URL", help="of your fork, for example")
     parser.add_argument("--branch", metavar="NAME", help="the branch that learners get")
     parser.add_argument("--hub", metavar="URL", help="a JupyterHub that has nbgitpuller")
-    given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
+    parser.set_defaults(**address()._asdict())
     try:
-        new = checked(**asdict(address()) | given)
+        new = checked(**vars(parser.parse_args(arguments)))
     except LearnerError as error:
-        print(error, file=sys.stderr)
-        return 2
+        parser.error(str(error))
     changed = stamp(new)
-    for path in changed:
-        print(path.relative_to(paths.ROOT).as_posix())
+    print(*(path.relative_to(paths.ROOT).as_posix() for path in changed), sep="\n")
     print(f"{len(changed)} files changed: {new.repository}, branch {new.branch}.")
-    if not new.github:
+    if "github.com" not in new.repository:
         print("Colab opens notebooks from GitHub only: the links now lead to its start page. "
               "Upload a notebook there, and its first cell fetches the project.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
