@@ -68,14 +68,11 @@ EXERCISES = {
             ([[.5, .2], [.1, .4], [-1, -2]], [0, 1, 0]),
         ]],
         wrong={
-            "That is one answer for each text. Take the mean: one number for the batch.":
-                lambda logits, labels: logits.argmax(-1) == labels,
-            "That is the number of right texts. Divide by how many there are.":
-                lambda logits, labels: (logits.argmax(-1) == labels).sum(),
-            "That is a threshold on one logit. Take argmax over the last dimension.":
-                lambda logits, labels: ((logits[:, 1] > 0) == labels).float().mean(),
+            "Take the mean: one number is wanted.": lambda x, y: x.argmax(-1) == y,
+            "Divide by the number of texts.": lambda x, y: (x.argmax(-1) == y).sum(),
+            "Compare the logits: take argmax.": lambda x, y: ((x[:, 1] > 0) == y).float().mean(),
             "It works for two classes only. argmax over the last dimension works for any.":
-                lambda logits, labels: ((logits[:, 1] > logits[:, 0]) == labels).float().mean(),
+                lambda x, y: ((x[:, 1] > x[:, 0]) == y).float().mean(),
         },
         praise="Logits need no softmax for this: it keeps their order.",
         advice="Compare argmax over the last dimension with the labels.",

@@ -52,16 +52,13 @@ EXERCISES = {
             math.ceil(math.ceil(rows / batch_size) / accumulation) * epochs),
         cases=[(1030, 16, 4, 3), (100, 16, 1, 2), (128, 16, 4, 1), (90, 8, 5, 4)],
         wrong={
-            "The last batch, smaller than the others, counts too: round up.":
-                lambda rows, size, accumulation, epochs: rows // size // accumulation * epochs,
+            "Round up: the last batch counts.": lambda n, size, k, epochs: n // size // k * epochs,
             "That is the number of batches. `accumulation` of them make one update.":
-                lambda rows, size, accumulation, epochs: math.ceil(rows / size) * epochs,
+                lambda n, size, k, epochs: math.ceil(n / size) * epochs,
             "Every epoch ends with an update of its own: round up, then multiply by the epochs.":
-                lambda rows, size, accumulation, epochs: (
-                    math.ceil(rows * epochs / (size * accumulation))),
+                lambda n, size, k, epochs: math.ceil(n * epochs / (size * k)),
             "You add an update even where the rows divide evenly: use math.ceil instead of + 1.":
-                lambda rows, size, accumulation, epochs: (
-                    (rows // (size * accumulation) + 1) * epochs),
+                lambda n, size, k, epochs: (n // (size * k) + 1) * epochs,
         },
         praise="The schedule is laid out over this number, so a wrong one ends too early or late.",
     ),

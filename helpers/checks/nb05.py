@@ -72,8 +72,7 @@ EXERCISES = {
         cases=[(UNEVEN, 0.75), (UNEVEN, 0.1), (torch.full((4,), 0.25), 0.5), (UNEVEN, 1.0),
                (torch.tensor([0.5, 0.125, 0.375]), 0.7)],
         wrong={
-            "Keep the token, too, that takes the sum past p.":
-                lambda *case: _top_p(*case, below=True),
+            "You keep less than p: keep one more.": lambda *case: _top_p(*case, below=True),
             "Divide by the sum of what you kept.": lambda *case: _top_p(*case, scale=False),
             "These are sorted. Each probability has to stay at the place of its token.":
                 lambda *case: _top_p(*case).sort(descending=True).values,

@@ -58,8 +58,7 @@ EXERCISES = {
         wrong={
             "Weight the means by their rows.": lambda means, rows: sum(means) / len(means),
             "That is the sum over all rows. Divide by how many there are.": _weighted,
-            "It works for two processes, but not for three.":
-                lambda means, rows: _weighted(means, rows[:2]) / sum(rows[:2]),
+            "It fails for more than two processes.": lambda m, n: _weighted(m, n[:2]) / sum(n[:2]),
         },
         praise="Weight the gradients in the same way, or the rows of the longer share count less.",
     ),
@@ -71,8 +70,7 @@ EXERCISES = {
             "Rounded down, it does not fit: round up.": lambda *case: _gpus(*case, rounded=int),
             "+ 1 is too many if it fits: round up.": lambda *case: _gpus(*case, rounded=int) + 1,
             "That is for weights alone: take 16 bytes each.": lambda *case: _gpus(*case, each=4),
-            "The share that is kept for activations is what you cannot use.":
-                lambda size, bytes_, kept: _gpus(size, bytes_, 1 - kept),
+            "Use the share that is not kept.": lambda n, size, kept: _gpus(n, size, 1 - kept),
         },
         praise="Three GPUs of 16 GB for GPT-2 XL, and one for anything called base.",
     ),
