@@ -6,6 +6,7 @@ In a notebook: `check("02.1", pad_batch)`. The exercises of notebook 02 are data
 import copy
 import importlib
 import inspect
+import math
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,17 +15,12 @@ from pathlib import Path
 
 import torch
 
-from helpers.checks.results import difference, plain, same, shape, text
 from helpers.errors import LearnerError
 
 FOLDER = Path(__file__).parent
 NOTEBOOKS = sorted(path.stem[2:] for path in FOLDER.glob("nb*.py"))
 UNANSWERED = "not answered yet. Replace the dots with your code and run the cell again."
-CHANGED = "Your code changes the values that it was given. Build new ones."
-
-
-class Hint(Exception):
-    """What is wrong with an answer, in a sentence for the learner."""
+LONG = 20  # results of more numbers are not written out
 
 
 @dataclass
@@ -40,14 +36,10 @@ class Exercise:
     wrong: dict  # ANY in the result of a wrong function equals everything
     praise: str
     advice: str = ""
-    tolerance: float = 1e-3  # relative
-    # Runs an answer on a case, and returns its result or a record of what it did.
-    observe: Callable = lambda answer, *case: answer(*case)
+    # Turns an answer into a function of a case that returns its result, or a dict of what it did.
+    observe: Callable = lambda answer: answer
     # Turns a result, in plain lists and numbers, into one that all right answers share.
     normalize: Callable = lambda value, *case: value
-    # Says how two results differ, where "it is …; yours is …" would not help.
-    explain: Callable = lambda wanted, got, *case: None
-    stub: Callable = lambda *case: None
 
 
 def check(number, answer):
@@ -71,32 +63,27 @@ def exercises(notebook):
 
 def _verdict(exercise, answer):
     results = _results(exercise, answer)
-
-    def differing(function):
-        """Return the first case on which the answer is another than the function, or None."""
-        cases = zip(exercise.cases, _results(exercise, function), results, strict=True)
-        return next((case for case in cases if not same(*case[1:], exercise.tolerance)), None)
-
-    first = differing(exercise.reference)
-    if first is None:
-        return f"right. {exercise.praise}"
-    if differing(exercise.stub) is None:
+    if all(result is None for result in results):
         return UNANSWERED
+    right = _results(exercise, exercise.reference)
+    if _same(right, results):
+        return f"right. {exercise.praise}"
     for hint, mistake in exercise.wrong.items():
-        if differing(mistake) is None:
+        if _same(_results(exercise, mistake), results):
             return f"not yet. {hint}"
-    return f"not yet. {_explained(exercise, *first)}"
+    cases = zip(exercise.cases, right, results, strict=True)
+    return f"not yet. {_explained(exercise, *next(c for c in cases if not _same(*c[1:])))}"
 
 
 def _results(exercise, answer):
     """Return what an answer gives for each case: a plain value, or the error that it raised."""
     results = []
     for case in exercise.cases:
-        arguments = copy.deepcopy(case)
+        given = copy.deepcopy(case)
         try:
-            value = plain(exercise.observe(answer, *arguments))
-            if not same(plain(case), plain(arguments), 0):
-                raise Hint(CHANGED)
+            value = plain(exercise.observe(answer)(*given))
+            if plain(given) != plain(case):
+                raise LearnerError("Your code changes the values it was given. Build new ones.")
             results.append(None if value is None else exercise.normalize(value, *case))
         except Exception as error:  # whatever the learner's code raises
             results.append(error)
@@ -105,23 +92,69 @@ def _results(exercise, answer):
 
 def _explained(exercise, case, wanted, got):
     """Say what is wrong with the result for a case, in a sentence for the learner."""
-    if isinstance(got, Hint):
+    if isinstance(got, LearnerError):
         return str(got)
     if isinstance(got, Exception):
         frames = traceback.extract_tb(got.__traceback__)
         line = next((f.line for f in frames if Path(f.filename).parent != FOLDER), "")
         where = f" in the line `{line}`" if line else ""
         return f"Your code stops with {type(got).__name__}{where}: {got}"
-    if got is not None and (explained := exercise.explain(wanted, got, *case)):
-        return explained
-    names = inspect.signature(exercise.reference).parameters
-    values = [text(plain(value)) for value in case]
-    given = " and ".join(f"{name} = {value}" for name, value in zip(names, values, strict=False))
-    if got is None:
-        return f"For {given} your code returns nothing."
-    if not shape(wanted) and not isinstance(got, Real):
-        return f"A number is wanted; yours is a {type(got).__name__}."
-    if shape(wanted) != shape(got):
-        return f"The result should have the shape {shape(wanted)}; yours has {shape(got)}."
-    differ = difference(wanted, got, exercise.tolerance)
-    return f"For {given} {differ} {exercise.advice}".strip()
+    if isinstance(wanted, dict):
+        return exercise.advice
+    arguments = inspect.signature(exercise.observe(exercise.reference)).bind(*case).arguments
+    given = " and ".join(f"{name} = {text(plain(value))}" for name, value in arguments.items())
+    it, write = "it", text if kind(wanted) == kind(got) else kind
+    while write is text and len(shape(wanted)) > 1:
+        it = "the first row that differs"
+        wanted, got = next(pair for pair in zip(wanted, got, strict=True) if not _same(*pair))
+    return f"For {given} {it} is {write(wanted)}; yours is {write(got)}. {exercise.advice}".strip()
+
+
+def plain(value):
+    """Return tensors, arrays and tuples as lists, and their numbers as Python's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple, range)):
+        return [plain(part) for part in value]
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return None if value is ... else value
+
+
+def _same(wanted, got):
+    """Say whether two plain values agree: whole numbers exactly, others to a thousandth."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        wanted, got = list(wanted.values()), list(got.values())
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(wanted) == len(got) and all(map(_same, wanted, got))
+    if isinstance(got, list) and len(got) == 1:  # a tensor that holds one number
+        got = got[0]
+    if isinstance(wanted, float) and isinstance(got, Real) and not math.isnan(wanted):
+        return math.isclose(wanted, got, rel_tol=1e-3, abs_tol=1e-6)
+    return wanted == got or repr(wanted) == repr(got)  # nan and errors equal only themselves
+
+
+def shape(value):
+    """Return the shape of a plain value, as far as all of its rows share one."""
+    if not isinstance(value, list):
+        return ()
+    inner = {shape(part) for part in value}
+    return (len(value), *(inner.pop() if len(inner) == 1 else ()))
+
+
+def kind(value):
+    """Say what a plain value is, but not its numbers."""
+    if isinstance(value, list):
+        return f"of shape {shape(value)}"
+    if value is None:
+        return "nothing"
+    return "a number" if isinstance(value, Real) else f"a {type(value).__name__}"
+
+
+def text(value):
+    """Write a plain value, of a long one the shape; four digits tell apart what differs."""
+    if math.prod(shape(value)) > LONG:
+        return kind(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(text, value))}]"
+    return format(value, {float: ",.4g", int: ","}.get(type(value), ""))

@@ -5,9 +5,9 @@ import torch
 from helpers.checks import Exercise
 
 
-def _count(hidden, intermediate, *, maps=4, biases=True, layer_norms=2):
+def _count(hidden, intermediate, *, maps=4, biases=True, norms=True):
     matrices = maps * hidden * hidden + 2 * hidden * intermediate
-    return matrices + biases * (maps * hidden + intermediate + hidden) + layer_norms * 2 * hidden
+    return matrices + biases * (maps * hidden + intermediate + hidden) + norms * 4 * hidden
 
 
 def _case(mask, size):
@@ -24,35 +24,25 @@ EXERCISES = {
         _count,
         cases=[(384, 1536), (768, 3072), (256, 700)],
         wrong={
-            "The biases are missing: a linear map has its matrix and one number for each output.":
-                lambda h, i: _count(h, i, biases=False),
-            "The two LayerNorms are missing; each has a scale and a shift of size hidden.":
-                lambda h, i: _count(h, i, layer_norms=0),
-            "You counted the matrices. Add the biases and the two LayerNorms.":
-                lambda h, i: _count(h, i, biases=False, layer_norms=0),
-            "A layer has two LayerNorms: one after attention, one after the feed-forward part.":
-                lambda h, i: _count(h, i, layer_norms=1),
-            "Attention has four maps: query, key, value, and the output.":
-                lambda h, i: _count(h, i, maps=3),
+            "Add the biases: one number for each output.": lambda h, i: _count(h, i, biases=False),
+            "Add scale and shift of the two LayerNorms.": lambda h, i: _count(h, i, norms=False),
+            "Add biases and LayerNorms.": lambda h, i: _count(h, i, biases=False, norms=False),
+            "Attention has a fourth map, for the output.": lambda h, i: _count(h, i, maps=3),
         },
         praise="For BERT-base, with 768 and 3072, that makes 7,087,872 in each layer.",
-        tolerance=0,
     ),
     "01.2": Exercise(
         lambda hidden, mask: _sum(hidden, mask) / mask.sum(1, keepdim=True),
         cases=[
-            _case([[1, 1, 1, 1], [1, 1, 0, 0]], 3),
-            _case([[1, 0, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], 2),
-            _case([[0, 1, 1], [1, 1, 1], [0, 0, 1], [1, 0, 0]], 4),
+            _case([[1, 1, 1, 1], [1, 1, 0, 0]], size=3),
+            _case([[1, 0, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], size=2),
+            _case([[0, 1, 1], [1, 1, 1], [0, 0, 1], [1, 0, 0]], size=4),
         ],
         wrong={
-            "You average over the padding, too. Multiply by the mask before you add up.":
-                lambda hidden, mask: hidden.mean(1),
-            "You divide by the number of all positions. Divide by that of the real tokens.":
-                lambda hidden, mask: _sum(hidden, mask) / mask.shape[1],
+            "The padding counts, too: multiply by the mask.": lambda hidden, mask: hidden.mean(1),
+            "Divide by the count of real tokens.": lambda h, mask: _sum(h, mask) / mask.shape[1],
             "That is the sum. Divide it by the number of real tokens.": _sum,
-            "That is the vector of the first token, [CLS]. Take the mean over all real tokens.":
-                lambda hidden, mask: hidden[:, 0],
+            "That is [CLS]. Take the mean of the real tokens.": lambda hidden, mask: hidden[:, 0],
         },
         praise="An average over padding raises no error; it only makes the numbers worse.",
         advice="Average the vectors whose mask is 1, for each text on its own.",

@@ -6,14 +6,16 @@ import numpy as np
 from sklearn.metrics import f1_score
 from transformers import EvalPrediction
 
-from helpers.checks import Exercise, Hint
-from helpers.checks.results import difference
+from helpers.checks import Exercise
+from helpers.errors import LearnerError
 
 
-def _case(labels, guesses, classes=2):
-    """Return labels, and logits whose argmax are the guesses but not their signs."""
-    logits = np.eye(classes)[guesses] - 0.4
-    return np.array(labels), logits + np.resize([3.0, -3.0], (len(guesses), 1))
+def _predicted(answer):
+    def result(labels, guesses):
+        """Give logits whose argmax are the guesses, but not their signs."""
+        logits = np.eye(3)[guesses] - 0.4 + np.resize([[3.0], [-3.0]], (len(guesses), 1))
+        return answer(EvalPrediction(logits[:, :max(labels) + 1], np.array(labels)))
+    return result
 
 
 def _macro_f1(guess=lambda logits: logits.argmax(-1), **settings):
@@ -21,61 +23,43 @@ def _macro_f1(guess=lambda logits: logits.argmax(-1), **settings):
         "macro_f1": f1_score(prediction.label_ids, guess(prediction.predictions), **settings)}
 
 
-def _value(result, labels, logits):
+def _value(result, labels, guesses):
     if not isinstance(result, dict):
-        raise Hint("compute_metrics returns a dictionary, from the metric's name to its value.")
+        raise LearnerError("Return a dictionary, from the metric's name to its value.")
     if "macro_f1" not in result:
-        raise Hint(f"The key should be 'macro_f1'; yours are {list(result)}.")
+        raise LearnerError(f"The key should be 'macro_f1'; yours are {list(result)}.")
     return result["macro_f1"]
-
-
-def _explain(wanted, got, labels, logits):
-    guesses = logits.argmax(-1).tolist()
-    return f"For labels {labels.tolist()} and guesses {guesses} {difference(wanted, got, 1e-3)}"
 
 
 EXERCISES = {
     "04.1": Exercise(
         _macro_f1(average="macro"),
-        cases=[
-            _case(labels=[1, 1, 1, 1, 1, 1, 0, 0], guesses=[1, 1, 1, 1, 0, 0, 0, 0]),
-            _case(labels=[0, 0, 0, 1, 0], guesses=[0, 1, 0, 1, 0]),
-            _case(labels=[0, 1, 2, 2, 2, 1], guesses=[0, 1, 2, 2, 1, 0], classes=3),
-        ],
+        cases=[([1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 0, 0, 0]),
+               ([0, 0, 0, 1, 0], [0, 1, 0, 1, 0]), ([0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 1, 0])],
         wrong={
             "Compare a text's logits with each other, not one of them with 0: argmax(-1).":
                 _macro_f1(lambda logits: logits[:, 1] > 0, average="macro"),
-            "That is the F1 of the positive class. Macro F1 is the mean over all classes.":
-                _macro_f1(),
-            "That is the accuracy, which micro F1 is too. Take the mean of the classes' F1.":
-                _macro_f1(average="micro"),
-            "You weight each class by its size. In the macro mean all count the same.":
-                _macro_f1(average="weighted"),
+            "That is the F1 of class 1. Take the mean over all classes.": _macro_f1(),
+            "Micro F1 is the accuracy. Take the mean of the F1.": _macro_f1(average="micro"),
+            "You weight each class by its size; macro does not.": _macro_f1(average="weighted"),
         },
         praise="When one class is rare, this falls long before the accuracy does.",
-        observe=lambda answer, labels, logits: answer(EvalPrediction(logits, labels)),
+        observe=_predicted,
         normalize=_value,
-        explain=_explain,
     ),
     "04.2": Exercise(
         lambda rows, batch_size, accumulation, epochs: (
             math.ceil(math.ceil(rows / batch_size) / accumulation) * epochs),
         cases=[(1030, 16, 4, 3), (100, 16, 1, 2), (128, 16, 4, 1), (90, 8, 5, 4)],
         wrong={
-            "The last batch, smaller than the others, counts too: round up.":
-                lambda rows, size, accumulation, epochs: rows // size // accumulation * epochs,
+            "Round up: the last batch counts.": lambda n, size, k, epochs: n // size // k * epochs,
             "That is the number of batches. `accumulation` of them make one update.":
-                lambda rows, size, accumulation, epochs: math.ceil(rows / size) * epochs,
-            "That is one epoch. Multiply by `epochs`.":
-                lambda rows, size, accumulation, epochs: math.ceil(rows / (size * accumulation)),
+                lambda n, size, k, epochs: math.ceil(n / size) * epochs,
             "Every epoch ends with an update of its own: round up, then multiply by the epochs.":
-                lambda rows, size, accumulation, epochs: (
-                    math.ceil(rows * epochs / (size * accumulation))),
+                lambda n, size, k, epochs: math.ceil(n * epochs / (size * k)),
             "You add an update even where the rows divide evenly: use math.ceil instead of + 1.":
-                lambda rows, size, accumulation, epochs: (
-                    (rows // (size * accumulation) + 1) * epochs),
+                lambda n, size, k, epochs: (n // (size * k) + 1) * epochs,
         },
         praise="The schedule is laid out over this number, so a wrong one ends too early or late.",
-        tolerance=0,
     ),
 }

@@ -16,20 +16,13 @@ EXERCISES = {
         lambda lengths, batch_size: 1 - sum(lengths) / _padded(lengths, batch_size),
         cases=[([2, 4, 6, 6, 10], 2), ([5, 1, 5, 1], 2), ([3, 7, 7, 2, 9, 1, 4], 3), ([4, 8], 5)],
         wrong={
-            "That is for one batch of all. Each batch is padded to its own longest text.":
-                lambda lengths, size: 1 - sum(lengths) / _padded(lengths, len(lengths)),
-            "That is the share of real tokens; padding is the rest.":
-                lambda lengths, size: sum(lengths) / _padded(lengths, size),
-            "Divide by the number of all positions, padding included, not of the tokens.":
-                lambda lengths, size: _padded(lengths, size) / sum(lengths) - 1,
-            "That is how many positions are padding; their share is wanted.":
-                lambda lengths, size: _padded(lengths, size) - sum(lengths),
+            "Pad each batch on its own.": lambda ns, size: 1 - sum(ns) / _padded(ns, len(ns)),
+            "That is the share of real tokens.": lambda ns, size: sum(ns) / _padded(ns, size),
+            "Divide by positions, not tokens.": lambda ns, size: _padded(ns, size) / sum(ns) - 1,
+            "Divide by the number of positions.": lambda ns, size: _padded(ns, size) - sum(ns),
             "The last batch may have fewer texts, and then it has fewer positions.":
                 lambda lengths, size: 1 - sum(lengths) / sum(
                     size * max(batch) for batch in _batches(lengths, size)),
-            "It works where the lengths rise. The longest text need not be the last.":
-                lambda lengths, size: 1 - sum(lengths) / sum(
-                    len(batch) * batch[-1] for batch in _batches(lengths, size)),
         },
         praise="Sort by length before you cut, and little of it is left.",
     ),
@@ -37,14 +30,9 @@ EXERCISES = {
         lambda share, gain: 1 / (1 - share + share / gain),
         cases=[(0.5, 4), (0.9, 1e12), (0.3, 2)],
         wrong={
-            "That is the new time, if the old one is 1. How many times as fast is it?":
-                lambda share, gain: 1 - share + share / gain,
-            "That is the mean of the two gains. Add up the times that are left instead.":
-                lambda share, gain: 1 - share + share * gain,
-            "That would be so if the faster part took no time at all.":
-                lambda share, gain: 1 / (1 - share),
-            "That is the share times the gain. Add up the times: the rest stays as it is.":
-                lambda share, gain: share * gain,
+            "That is the new time: divide 1 by it.": lambda share, gain: 1 - share + share / gain,
+            "Add up the times, not the gains.": lambda share, gain: 1 - share + share * gain,
+            "The rest stays as it is: add up the times.": lambda share, gain: share * gain,
         },
         praise="What stays slow decides: look for the largest part first.",
     ),
@@ -52,12 +40,9 @@ EXERCISES = {
         lambda frozen, layers: (layers + 2 * (layers - frozen)) / (3 * layers),
         cases=[(3, 6), (0, 6), (4, 12)],
         wrong={
-            "Frozen layers still run forward, in each epoch: only their backward part is gone.":
-                lambda frozen, layers: 1 - frozen / layers,
-            "That is what is saved. Return what is left.":
-                lambda frozen, layers: 2 * frozen / (3 * layers),
-            "Backward takes two parts: a gradient for the weights, one for the layer below.":
-                lambda frozen, layers: (2 * layers - frozen) / (2 * layers),
+            "Frozen layers still run forward.": lambda frozen, layers: 1 - frozen / layers,
+            "That is what is saved.": lambda frozen, layers: 2 * frozen / (3 * layers),
+            "Backward takes two parts, not one.": lambda frozen, n: (2 * n - frozen) / (2 * n),
         },
         praise="Kept outputs save the forward part as well, in every epoch but the first.",
     ),
