@@ -90,7 +90,7 @@ def bring_back(target):
 
 
 def _aside(target):
-    return target.with_name(f".{target.name}.set-aside")
+    return target.parent / f".{target.name}.set-aside"
 
 
 def check_replaceable(folder, own=()):
