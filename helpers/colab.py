@@ -15,6 +15,9 @@ from pathlib import Path
 from helpers import paths, requirements
 from helpers.errors import LearnerError
 
+# A package and a version that pip takes as a constraint; one such as "2.4-debian" would stop it.
+HELD = re.compile(r"[\w.-]+==\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
+
 
 def prepare():
     """Go to the folder of the notebooks; install what they need, where it is not there.
@@ -37,7 +40,8 @@ def prepare():
 def _install(name):
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder, "installed.txt")
-        held.write_text(_pip("list", "--format=freeze").stdout, encoding="utf-8")
+        installed = _pip("list", "--format=freeze").stdout.splitlines()
+        held.write_text("\n".join(filter(HELD.fullmatch, installed)), encoding="utf-8")
         done = _pip("install", "--constraint", str(held), requirements.needed()[name])
     if done.returncode:
         raise LearnerError(f"{name} could not be installed; nothing else was changed. "

@@ -259,6 +259,14 @@ def test_what_is_too_old_is_named_and_left_as_it_is(monkeypatch, capsys):
     assert "need 99.1 or newer" in said and '%pip install "numpy>=99.1"' in said
 
 
+@pytest.mark.parametrize(("version", "taken"), [
+    ("2.13.0+cu128", True), ("1.0rc1", True), ("2026.11", True), ("0.1.dev3", True),
+    ("2.4-debian", False), ("unknown", False), ("1.0 beta", False), ("1.0+", False),
+])
+def test_only_versions_that_pip_takes_are_held(version, taken):
+    assert bool(colab.HELD.fullmatch(f"some-package=={version}")) == taken
+
+
 def test_a_failure_of_pip_that_says_nothing_is_still_a_clear_line(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(
         a, 1, "", "/usr/bin/python3: No module named pip\n"
