@@ -54,7 +54,17 @@ def require(folder, required, brought=()):
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for command in (["init", "--quiet"], ["add", "--all"],
-                    ["-c", "user.name=Test", "-c", "user.email=test@example.org", "commit",
-                     "--quiet", "--allow-empty", "--message", "State"]):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    git(folder, "init", "--quiet")
+    commit(folder)
+
+
+def commit(folder):
+    """Commit everything in a repository."""
+    git(folder, "add", "--all")
+    git(folder, "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "--quiet",
+        "--allow-empty", "--message", "State")
+
+
+def git(folder, *arguments):
+    """Run git in a repository."""
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True)

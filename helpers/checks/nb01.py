@@ -40,7 +40,8 @@ EXERCISES = {
         ],
         wrong={
             "The padding counts, too: multiply by the mask.": lambda hidden, mask: hidden.mean(1),
-            "Divide by the count of real tokens.": lambda h, mask: _sum(h, mask) / mask.shape[1],
+            "The padding is zero in your sum, but you still divide by all positions.":
+                lambda hidden, mask: _sum(hidden, mask) / mask.shape[1],
             "That is the sum. Divide it by the number of real tokens.": _sum,
             "That is [CLS]. Take the mean of the real tokens.": lambda hidden, mask: hidden[:, 0],
         },

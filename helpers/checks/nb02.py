@@ -35,10 +35,14 @@ EXERCISES = {
         lambda lengths, max_length: sum(max(0, n - max_length) for n in lengths) / sum(lengths),
         cases=[([10, 20, 30, 40], 25), ([10, 20, 30, 40], 15), ([300, 12, 128], 128), ([5, 8], 9)],
         wrong={
-            "Count the tokens, not texts.": lambda ns, limit: sum(n > limit for n in ns) / len(ns),
-            "That is the share that is kept.": lambda ns, m: sum(min(n, m) for n in ns) / sum(ns),
-            "Divide by the sum of lengths.": lambda ns, limit: sum(max(0, n - limit) for n in ns),
-            "Short texts lose nothing.": lambda ns, limit: sum(n - limit for n in ns) / sum(ns),
+            "That is the share of texts that are cut. The share of tokens is wanted.":
+                lambda lengths, limit: sum(n > limit for n in lengths) / len(lengths),
+            "That is the share that is kept. Take it from 1.":
+                lambda lengths, limit: sum(min(n, limit) for n in lengths) / sum(lengths),
+            "That is the number of tokens lost. Divide it by the number of all tokens.":
+                lambda lengths, limit: sum(max(0, n - limit) for n in lengths),
+            "Short texts lose nothing, and must not make up for long ones: max(0, n - limit).":
+                lambda lengths, limit: sum(n - limit for n in lengths) / sum(lengths),
         },
         praise="Small numbers here are why 128 is enough for reviews and not for contracts.",
     ),

@@ -59,7 +59,8 @@ EXERCISES = {
             [[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 1, 1]],
             [[0, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 0]]),
         wrong={
-            "Indices start at 0: subtract 1.": lambda mask: mask.sum(1),
+            "That is the number of real tokens. Indices start at 0, so it is one less.":
+                lambda mask: mask.sum(1),
             "That is right only for padding on the right.": lambda mask: mask.sum(1) - 1,
             "That is the last place, padding or not.": lambda mask: _places(mask)[:, -1],
             "That is the first real token, not the last.": lambda mask: mask.argmax(1),

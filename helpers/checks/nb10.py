@@ -16,10 +16,13 @@ EXERCISES = {
         lambda lengths, batch_size: 1 - sum(lengths) / _padded(lengths, batch_size),
         cases=[([2, 4, 6, 6, 10], 2), ([5, 1, 5, 1], 2), ([3, 7, 7, 2, 9, 1, 4], 3), ([4, 8], 5)],
         wrong={
-            "Pad each batch on its own.": lambda ns, size: 1 - sum(ns) / _padded(ns, len(ns)),
-            "That is the share of real tokens.": lambda ns, size: sum(ns) / _padded(ns, size),
+            "That is one batch of all texts. Each batch is padded to its own longest text.":
+                lambda lengths, size: 1 - sum(lengths) / _padded(lengths, len(lengths)),
+            "That is the share of real tokens; padding is the rest.":
+                lambda lengths, size: sum(lengths) / _padded(lengths, size),
             "Divide by positions, not tokens.": lambda ns, size: _padded(ns, size) / sum(ns) - 1,
-            "Divide by the number of positions.": lambda ns, size: _padded(ns, size) - sum(ns),
+            "That is how many positions are padding. Divide by the number of all positions.":
+                lambda lengths, size: _padded(lengths, size) - sum(lengths),
             "The last batch may have fewer texts, and then it has fewer positions.":
                 lambda lengths, size: 1 - sum(lengths) / sum(
                     size * max(batch) for batch in _batches(lengths, size)),
@@ -40,8 +43,10 @@ EXERCISES = {
         lambda frozen, layers: (layers + 2 * (layers - frozen)) / (3 * layers),
         cases=[(3, 6), (0, 6), (4, 12)],
         wrong={
-            "Frozen layers still run forward.": lambda frozen, layers: 1 - frozen / layers,
-            "That is what is saved.": lambda frozen, layers: 2 * frozen / (3 * layers),
+            "Frozen layers still run forward, in each epoch: only their backward part is gone.":
+                lambda frozen, layers: 1 - frozen / layers,
+            "That is the share that is saved. What is left is wanted.":
+                lambda frozen, layers: 2 * frozen / (3 * layers),
             "Backward takes two parts, not one.": lambda frozen, n: (2 * n - frozen) / (2 * n),
         },
         praise="Kept outputs save the forward part as well, in every epoch but the first.",

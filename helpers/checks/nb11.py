@@ -41,7 +41,8 @@ EXERCISES = {
         cases=[(list(range(10, 10 + rows)), processes)
                for rows, processes in [(15, 2), (7, 4), (9, 4), (8, 4), (2, 3)]],
         wrong={
-            "All processes get the same rows.": lambda batch, process, n: batch[::n],
+            "All processes get the same rows, so they would compute everything twice.":
+                lambda batch, process, processes: batch[::processes],
             "You drop the rows that are left if it does not divide evenly.": _chunks(math.floor),
             "The last gets all that are left; the others wait.": _chunks(math.floor, rest=True),
             "The last gets too few rows, or none; the others wait.": _chunks(math.ceil),
@@ -56,7 +57,8 @@ EXERCISES = {
         lambda means, rows: _weighted(means, rows) / sum(rows),
         cases=[([0.5, 0.8], [8, 7]), ([1.0, 2.0, 4.0], [1, 1, 2]), ([0.3, 0.9], [2, 6])],
         wrong={
-            "Weight the means by their rows.": lambda means, rows: sum(means) / len(means),
+            "That is the mean of the means, as if all had as many rows. Weight each by its rows.":
+                lambda means, rows: sum(means) / len(means),
             "That is the sum over all rows. Divide by how many there are.": _weighted,
             "It fails for more than two processes.": lambda m, n: _weighted(m, n[:2]) / sum(n[:2]),
         },
@@ -70,7 +72,8 @@ EXERCISES = {
             "Rounded down, it does not fit: round up.": lambda *case: _gpus(*case, rounded=int),
             "+ 1 is too many if it fits: round up.": lambda *case: _gpus(*case, rounded=int) + 1,
             "That is for weights alone: take 16 bytes each.": lambda *case: _gpus(*case, each=4),
-            "Use the share that is not kept.": lambda n, size, kept: _gpus(n, size, 1 - kept),
+            "The share that is kept for activations is what you cannot use.":
+                lambda n, size, kept: _gpus(n, size, 1 - kept),
         },
         praise="Three GPUs of 16 GB for GPT-2 XL, and one for anything called base.",
     ),
