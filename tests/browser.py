@@ -23,6 +23,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 CELLS = """panel => [...panel.querySelectorAll('.jp-Cell')].map(cell => ({
     code: cell.classList.contains('jp-CodeCell'),
+    hidden: cell.querySelector('.jp-InputPlaceholder') !== null,
     prompt: cell.querySelector('.jp-InputPrompt')?.textContent ?? '',
     outputs: cell.querySelectorAll('.jp-OutputArea-child').length,
     text: cell.querySelector('.jp-OutputArea')?.textContent ?? '',
@@ -161,8 +162,9 @@ class Notebook:
         wait_for(self.done, seconds, f"every cell of {self.name}")
 
     def done(self):
-        """Say whether each code cell has its number and the kernel rests."""
-        prompts = [cell["prompt"] for cell in self.cells() if cell["code"]]
+        """Say whether each code cell that is shown has its number, and the kernel rests."""
+        shown = [cell for cell in self.cells() if cell["code"] and not cell["hidden"]]
+        prompts = [cell["prompt"] for cell in shown]
         return all(prompt[1:-2].isdigit() for prompt in prompts) and self.kernel() == "idle"
 
     def restart(self):

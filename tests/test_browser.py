@@ -12,7 +12,7 @@ import browser
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from notebook_lint import WIDGET_VIEW
+from notebook_lint import COLAB, WIDGET_VIEW, tags
 
 from tools import run
 
@@ -55,6 +55,13 @@ def page(chromium):
 
 def pictures(cell):
     return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+def test_the_code_that_fetches_the_project_on_colab_is_folded_away(lab, page):
+    notebook = browser.Notebook(page, lab, NOTEBOOKS["02"].name)
+    hidden = [i for i, cell in enumerate(notebook.cells()) if cell["hidden"]]
+    stored = nbformat.read(NOTEBOOKS["02"], as_version=4).cells
+    assert hidden == [i for i, cell in enumerate(stored) if COLAB in tags(cell)]
 
 
 def red(cell):
@@ -116,7 +123,8 @@ def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, 
     changed(view, before)
 
     notebook.restart()
-    first = next(i for i, cell in enumerate(notebook.cells()) if cell["code"])
+    cells = enumerate(notebook.cells())
+    first = next(i for i, cell in cells if cell["code"] and not cell["hidden"])
     started = time.monotonic()
     assert notebook.run_cell(first)["red"] == 0
     assert time.monotonic() - started < 120
