@@ -6,6 +6,7 @@ them, the number is replaced. The models have their real sizes; their weights ar
 no result is compared, only that every cell does what it should.
 """
 
+import os
 import shutil
 
 import hub_repositories
@@ -14,7 +15,7 @@ import pytest
 from hub import LocalHub
 from test_faults import replaced
 
-from helpers import checkpoints
+from helpers import checkpoints, paths
 from tools import run
 
 pytestmark = pytest.mark.slow
@@ -44,10 +45,14 @@ SHORTER = {  # what stands in a cell once, and what stands there instead
         'few = encoded["train"].select(range(200))': 'few = encoded["train"].select(range(8))',
     },
 }
-FIRST_CELL = """
-from helpers import checkpoints, reviews
+# Every Python process runs this first, the ones that a notebook starts, too.
+PINNED = """
+from helpers import checkpoints
 
 checkpoints.CATALOGUE |= eval({entries!r}, vars(checkpoints))
+"""
+FIRST_CELL = """
+from helpers import reviews
 
 _all = reviews.load
 
@@ -84,10 +89,13 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture
-def full_size(hub, cache, monkeypatch):
+def full_size(hub, cache, tmp_path, monkeypatch):
     """The settings of a learner who chose the full size, with the local Hub for the real one."""
+    entries = repr(hub_repositories.entries(hub.repositories))
+    (tmp_path / "sitecustomize.py").write_text(PINNED.format(entries=entries), encoding="utf-8")
     for name, value in {"CHECKPOINT_SIZE": "full", "HF_ENDPOINT": hub.endpoint, "NO_PROXY": "*",
-                        "HF_HUB_CACHE": str(cache)}.items():
+                        "HF_HUB_CACHE": str(cache),
+                        "PYTHONPATH": f"{tmp_path}{os.pathsep}{paths.ROOT}"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 
@@ -104,23 +112,21 @@ def test_the_weights_have_their_real_sizes(repositories):
     ]
 
 
-def shortened(path, repositories):
-    """Return a notebook with few reviews and these files' checksums, otherwise as it stands."""
+def shortened(path):
+    """Return a notebook with few reviews, otherwise as it stands."""
     number = path.name[:2]
     notebook = nbformat.read(path, as_version=4)
     for old, new in SHORTER.get(number, {}).items():
         notebook = replaced(notebook, old, new)
-    first = FIRST_CELL.format(
-        counts=REVIEWS[number], entries=repr(hub_repositories.entries(repositories))
-    )
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
+    first = nbformat.v4.new_code_cell(FIRST_CELL.format(counts=REVIEWS[number]))
+    notebook.cells.insert(0, first)
     return notebook
 
 
 @pytest.mark.parametrize("number", REVIEWS)
 def test_every_cell_of_a_notebook_runs_in_full_size(number, full_size, hub, cache, tmp_path):
     path = next(p for p in run.chosen() if p.name.startswith(number))
-    nbformat.write(shortened(path, hub.repositories), tmp_path / path.name)
+    nbformat.write(shortened(path), tmp_path / path.name)
     names = ["bert", "gpt2"] if number == "05" else ["bert"]
     here = [cache / f"models--{checkpoints.CATALOGUE[n, 'full'].model_id.replace('/', '--')}"
             for n in names]
