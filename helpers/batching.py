@@ -8,7 +8,6 @@ from torch.utils.data import DataLoader, Sampler
 from helpers.errors import LearnerError
 
 MAX_TOKENS = 128
-MODEL_INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 
 
 def tokenize(dataset, tokenizer, max_length=MAX_TOKENS):
