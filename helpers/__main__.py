@@ -22,7 +22,7 @@ from helpers.errors import LearnerError
 PROGRAMS = {
     "lab": ["jupyter", "lab", "notebooks"],
     "run": ["tools.run"],
-    "test": ["pytest"],
+    "test": ["pytest", "--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"],
     "stamp": ["tools.stamp"],
     "pack": ["tools.pack"],
     "benchmark": ["making.benchmark"],

@@ -1,5 +1,6 @@
 """JupyterLab in a headless Chromium, used as a reader uses it: menus, cells, sliders, text."""
 
+import ast
 import contextlib
 import json
 import os
@@ -15,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import paths
+from tools import stamp
 
 SCREENSHOTS = paths.ROOT / "screenshots"
 VIEWPORT = {"width": 1280, "height": 1000}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
          "msedge")
+CELL = 600  # seconds that a cell may take, on a slow day
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 CELLS = """panel => [...panel.querySelectorAll('.jp-Cell')].map(cell => ({
     code: cell.classList.contains('jp-CodeCell'),
@@ -123,11 +126,42 @@ def wait_for(condition, seconds, what):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+def needed(cells, index):
+    """Return the indices of the cells that have to run for one of them, itself included.
+
+    A cell needs those that bind what it names, and those that name the same file under runs/.
+    """
+    wanted, found = _names(cells[index].source)[0], [index]
+    for number in range(index - 1, -1, -1):
+        if cells[number].cell_type != "code" or stamp.TAG in cells[number].metadata.get("tags", []):
+            continue
+        used, bound = _names(cells[number].source)
+        if bound & wanted:
+            wanted = (wanted - bound) | used
+            found.insert(0, number)
+    return found
+
+
+def _names(code):
+    used, bound = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            (bound if isinstance(node.ctx, ast.Store) else used).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.Constant) and str(node.value).startswith("runs/"):
+            used.add(node.value)
+            bound.add(node.value)
+    return used, bound
+
+
 class Notebook:
     """One notebook in JupyterLab, open in a Playwright page."""
 
     def __init__(self, page, lab, name):
-        self.page, self.name = page, name
+        self.page, self.name, self.path = page, name, lab.folder / name
         self.problems = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.goto(lab.url(name))
@@ -154,18 +188,10 @@ class Notebook:
         self.page.locator(".lm-MenuBar-item", has_text=name).first.click()
         self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
 
-    def run_all(self, seconds):
-        """Clear what is stored, choose Run All Cells, and wait until every code cell has run."""
+    def clear(self):
+        """Clear all stored outputs."""
         self.menu("Edit", "editmenu:clear-all")
         wait_for(lambda: not any(c["outputs"] for c in self.cells()), 30, "empty cells")
-        self.menu("Run", "runmenu:run-all")
-        wait_for(self.done, seconds, f"every cell of {self.name}")
-
-    def done(self):
-        """Say whether each code cell that is shown has its number, and the kernel rests."""
-        shown = [cell for cell in self.cells() if cell["code"] and not cell["hidden"]]
-        prompts = [cell["prompt"] for cell in shown]
-        return all(prompt[1:-2].isdigit() for prompt in prompts) and self.kernel() == "idle"
 
     def restart(self):
         """Restart the kernel through the menu and its question."""
@@ -184,7 +210,8 @@ class Notebook:
         def run():
             return self.cells()[index]["prompt"][1:-2].isdigit()
 
-        wait_for(run, 120, f"cell {index} of {self.name}")
+        wait_for(run, CELL, f"cell {index} of {self.name}")
+        self.wait_idle(CELL)
         return self.cells()[index]
 
     def photograph(self):

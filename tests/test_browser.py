@@ -1,6 +1,8 @@
-"""JupyterLab in a real browser: every notebook runs, shows what is stored, and can be played with.
+"""JupyterLab in a real browser: every notebook opens, shows what is stored, and can be played with.
 
-Skipped where there is no Chromium; `tests/browser.py` says how it is found.
+All cells are executed and compared elsewhere, by nbval. Here run the first ones of each notebook,
+and those that a widget needs. Skipped where there is no Chromium; `tests/browser.py` says how it
+is found.
 """
 
 import shutil
@@ -23,8 +25,12 @@ pytestmark = pytest.mark.skipif(
     reason="no Chromium here, so no browser tests: install it, or set CHROMIUM to its path",
 )
 NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
-SECONDS = 900  # for one notebook, on a slow day
-LONG = {"10", "11"}  # minutes each, and nothing in them to play with
+OPENING = 4  # so many code cells of each notebook are run
+WIDGETS = {}  # notebook: the cells that show one
+for _number, _path in NOTEBOOKS.items():
+    for _index, _cell in enumerate(nbformat.read(_path, as_version=4).cells):
+        if any(WIDGET_VIEW in output.get("data", {}) for output in _cell.get("outputs", [])):
+            WIDGETS.setdefault(_number, []).append(_index)
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +75,53 @@ def red(cell):
     return sum(o.output_type == "error" or o.get("name") == "stderr" for o in cell.outputs)
 
 
-@pytest.mark.parametrize("path", [
-    pytest.param(path, id=path.stem, marks=pytest.mark.slow if number in LONG else ())
-    for number, path in NOTEBOOKS.items()
-])
-def test_a_notebook_run_in_the_browser_shows_what_is_stored(path, lab, page):
+@pytest.mark.parametrize("path", NOTEBOOKS.values(), ids=lambda path: path.stem)
+def test_a_notebook_opened_in_the_browser_shows_what_is_stored_and_starts(path, lab, page):
     notebook = browser.Notebook(page, lab, path.name)
-    notebook.run_all(SECONDS)
-    notebook.photograph()
-    seen = notebook.cells()
     stored = nbformat.read(path, as_version=4).cells
-    for number, (cell, stored_cell) in enumerate(zip(seen, stored, strict=True)):
-        if stored_cell.cell_type != "code":
-            continue
+    code = [n for n, cell in enumerate(stored) if cell.cell_type == "code"]
+
+    def shows(cell, number):
         where = f"{path.stem}, cell {number}"
-        assert len(cell["images"]) == pictures(stored_cell), where
+        assert len(cell["images"]) == pictures(stored[number]), where
         assert all(cell["images"]), f"{where}: a picture is not drawn"
-        assert cell["red"] == red(stored_cell), f"{where}: {cell['text'][-300:]}"
-        assert bool(cell["outputs"]) == bool(stored_cell.outputs), where
+        assert cell["red"] == red(stored[number]), f"{where}: {cell['text'][-300:]}"
+        assert bool(cell["outputs"]) == bool(stored[number].outputs), where
+
+    notebook.photograph()
+    cells = notebook.cells()
+    for number in code:
+        shows(cells[number], number)
+    notebook.clear()
+    for number in [n for n in code if COLAB not in tags(stored[n])][:OPENING]:
+        shows(notebook.run_cell(number), number)
     assert notebook.problems == []
 
 
-def played(notebook):
-    """Return the cell that holds a widget, and a function that returns its view as it is now."""
-    index = next(i for i, cell in enumerate(notebook.cells()) if cell["widgets"])
+@pytest.mark.parametrize(
+    ("number", "index"), [(n, i) for n, cells in WIDGETS.items() for i in cells]
+)
+def test_a_widget_run_in_the_browser_is_drawn(number, index, lab, page):
+    notebook = browser.Notebook(page, lab, NOTEBOOKS[number].name)
+    play(notebook, index)
+    assert notebook.problems == []
+
+
+def play(notebook, index):
+    """Run a cell with a widget and what it needs; return it and a function that returns its view.
+    """
+    stored = nbformat.read(notebook.path, as_version=4).cells
+    notebook.clear()
+    for needed in browser.needed(stored, index):
+        ran = notebook.run_cell(needed)
+        assert ran["red"] == red(stored[needed]), ran["text"][-300:]
+    assert notebook.cells()[index]["widgets"]
     cell = notebook.panel.locator(".jp-Cell").nth(index)
     cell.scroll_into_view_if_needed()
-    return cell, cell.locator(".widget-html-content").first.inner_html
+    content = cell.locator(".widget-html-content")  # a progress bar has none
+    view = (content if content.count() else cell.locator(".jupyter-widgets")).first.inner_html
+    assert browser.wait_for(view, 30, "the widget to be drawn")
+    return cell, view
 
 
 def changed(view, before):
@@ -104,8 +130,7 @@ def changed(view, before):
 
 def test_a_text_typed_into_the_token_explorer_is_tokenized(lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS["02"].name)
-    notebook.run_all(SECONDS)
-    cell, view = played(notebook)
+    cell, view = play(notebook, WIDGETS["02"][0])
     before = view()
     cell.locator(".widget-text input").fill("unbelievably tokenizable")
     changed(view, before)
@@ -115,8 +140,7 @@ def test_a_text_typed_into_the_token_explorer_is_tokenized(lab, page):
 
 def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS["01"].name)
-    notebook.run_all(SECONDS)
-    cell, view = played(notebook)
+    cell, view = play(notebook, WIDGETS["01"][0])
     before = view()
     cell.locator(".noUi-handle").first.focus()
     page.keyboard.press("ArrowRight")
@@ -128,8 +152,16 @@ def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, 
     started = time.monotonic()
     assert notebook.run_cell(first)["red"] == 0
     assert time.monotonic() - started < 120
-    notebook.run_all(SECONDS)
-    assert played(notebook)[1]() == before
+    assert play(notebook, WIDGETS["01"][0])[1]() == before
+
+
+def test_what_a_cell_needs_are_the_cells_that_give_it_its_names_and_files():
+    cells = [nbformat.v4.new_code_cell(source) for source in (
+        "import pathlib", "a = 1", "b = 2", "a.train()", "save(a, 'runs/mine')",
+        "del b", "c = load('runs/mine')", "print(c, pathlib)",
+    )]
+    assert browser.needed(cells, 7) == [0, 1, 4, 6, 7]
+    assert browser.needed(cells, 5) == [2, 5]
 
 
 @pytest.fixture(scope="module")
