@@ -126,6 +126,30 @@ def arrow(axes, start, end, colour, **options):
                                    mutation_scale=13, **options))
 
 
+STAGES = {  # the way of a text, and what it is after each stage
+    "text": "“Lovely room”", "tokens": "[CLS] lovely\nroom [SEP]",
+    "embeddings": "one vector\nper token", "encoder": "the vectors,\nmixed in layers",
+    "head": "one score\nper class", "loss": "one number:\nhow wrong",
+}
+
+
+@styled
+def stages(*marked):
+    """Draw the way of a text through the model, those of its stages marked that are named."""
+    figure, axes = new(height=1.25, width=8.4)
+    axes.set(xlim=(0, 12), ylim=(0.1, 1.85))
+    axes.axis("off")
+    for number, (stage, after) in enumerate(STAGES.items()):
+        x, is_marked = 2 * number + 0.1, stage in marked
+        box(axes, (x, 1.05), (1.55, 0.75), stage, BLUE if is_marked else PALE,
+            "white" if is_marked else INK, fontsize=10, weight="bold" if is_marked else None)
+        axes.text(x + 0.775, 0.85, after, ha="center", va="top", fontsize=8.5,
+                  color=INK if is_marked else GREY)
+        if number:
+            arrow(axes, (x - 0.45, 1.42), (x, 1.42), GREY)
+    show(figure, f"Six boxes in a row: {' → '.join(STAGES)}. Marked: {', '.join(marked)}.")
+
+
 @styled
 def loss_curves(curves, reference=None, title="Loss at every step", dashed="reference run"):
     """Draw runs over each other, {name: LossCurve}; faint each batch, strong the running mean.
