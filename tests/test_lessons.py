@@ -1,0 +1,116 @@
+"""The lessons keep their form, any cell can be run twice, and they take a learner's texts."""
+
+import copy
+import json
+
+import lesson_lint
+import nbformat
+import pytest
+from notebook_lint import COLAB, IGNORED, tags, text_of
+
+from conftest import csv_of
+from helpers import texts
+from helpers.errors import LearnerError
+from tools import run
+
+LESSONS = [path for path in run.chosen() if path.name[:2] in ("00", "01", "02")]
+named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@named
+def test_a_lesson_keeps_its_form(path):
+    assert lesson_lint.problems(path) == []
+
+
+def question(notebook):
+    return next(c for c in notebook.cells if lesson_lint.QUESTION in tags(c))
+
+
+def replace_in(cell, old, new, count=-1):
+    assert old in cell.source
+    cell.source = cell.source.replace(old, new, count)
+
+
+def task(notebook):
+    return next(c for c in notebook.cells
+                if c.cell_type == "markdown" and lesson_lint.TASK.search(c.source))
+
+
+def append_code(notebook, *sources):
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in sources]
+
+
+FAULTS = {
+    "instead of three": lambda n: n.cells.remove(question(n)),
+    "does not begin with its number": lambda n: replace_in(question(n), "**Question", "**Quiz"),
+    "exactly one right": lambda n: replace_in(question(n), "**No.**", "**Right.**", 1),
+    "not explained": lambda n: question(n).update(source=(
+        question(n).source.rpartition("**Right.**")[0] + "**Right.** Yes.\n\n</details>")),
+    "not lettered in order": lambda n: replace_in(question(n), "<summary>B. ", "<summary>X. "),
+    "answers; three or four": lambda n: question(n).update(
+        source=question(n).source.partition("<details><summary>C.")[0]),
+    "names no question": lambda n: replace_in(n.cells[0], " *(", " *(99.z, "),
+    "cannot be observed": lambda n: replace_in(
+        n.cells[0], "able to**\n- ", "able to**\n- see and "),
+    "in no objective": lambda n: replace_in(question(n), "**Question ", "**Question 99.z** "),
+    "minutes to read;": lambda n: append_code(n, *["print(1)\n" * 20] * 2),
+    "minutes for exercises": lambda n: replace_in(
+        n.cells[0], " more with the exercises", "1 more with the exercises"),
+    " minutes; ": lambda n: replace_in(task(n), " minutes)", "5 minutes)"),
+    "exercises; four": lambda n: [
+        n.cells.remove(c) for c in list(n.cells)
+        if c.cell_type == "code" and lesson_lint._is_stub(c)],
+    "made from itself": lambda n: append_code(n, "fresh = 1\nother = 2", "late = late + 1"),
+    "is given in 2 cells": lambda n: append_code(n, "fresh = 1", "with open('x') as fresh: pass"),
+}
+
+
+@pytest.mark.parametrize(("problem", "plant"), FAULTS.items(), ids=FAULTS)
+def test_the_lint_of_lessons_finds_a_planted_fault(problem, plant, tmp_path):
+    notebook = copy.deepcopy(nbformat.read(LESSONS[-1], as_version=4))
+    plant(notebook)
+    path = tmp_path / LESSONS[-1].name
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert any(problem in found for found in lesson_lint.problems(path)), problem
+
+
+def outputs(cell):
+    return "".join(text_of(output) for output in cell.outputs)
+
+
+@named
+def test_every_cell_can_be_run_twice(path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
+    stored = [c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c)]
+    doubled = copy.deepcopy(notebook)
+    doubled.cells = [nbformat.v4.new_code_cell(c.source) for c in stored for _ in range(2)]
+    again = executed(doubled, tmp_path)
+    for number, cell in enumerate(stored):
+        if IGNORED not in tags(cell):
+            assert outputs(again[2 * number + 1]) == outputs(cell), cell.source
+
+
+@named
+def test_a_lesson_runs_to_its_end_with_sixty_texts_of_ones_own(path, data, tmp_path):
+    mine = csv_of(data["train"].select(range(60)), tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    own = ("from helpers import reviews, texts\n\n"
+           f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
+    notebook.cells = [nbformat.v4.new_code_cell(own), *notebook.cells]
+    said = "".join(outputs(c) for c in executed(notebook, tmp_path))
+    if "curves.compare" in json.dumps(notebook):
+        assert "other data than the reference run" in said
+
+
+def executed(notebook, folder):
+    """Run cells in a kernel, in a folder; return the code cells afterwards."""
+    nbformat.write(notebook, folder / "copy.ipynb")
+    ran, _, _, error = run.execute(folder / "copy.ipynb")
+    assert error is None, error
+    return [cell for cell in ran.cells if cell.cell_type == "code"]
+
+
+def test_more_than_two_classes_are_refused_with_the_notebook_for_them():
+    rows = [{"text": f"Text {i}", "label": i % 3} for i in range(60)]
+    with pytest.raises(LearnerError, match=r"notebook 12"):
+        texts.load(rows)
