@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import hub, paths
+from helpers import hub, joined, paths
 from helpers.errors import LearnerError
 
 SIZE_VARIABLE = "CHECKPOINT_SIZE"
@@ -42,6 +42,7 @@ class Entry:
     files: dict  # {name: the SHA-256 that it must have}
     folder: str | None = None
     package: str | None = None
+    base: str | None = None  # the small checkpoint that the files are layers of (`helpers.joined`)
 
     @property
     def remedy(self):
@@ -61,9 +62,13 @@ class Entry:
         return Path(spec.origin).parent / self.folder if spec else None
 
     def path(self):
-        """Return `home` if all files are in it, else None. Compares nothing."""
+        """Return `home` if all files are in it, and those of the base, else None.
+
+        Compares nothing.
+        """
         home = self.home()
-        return home if home and all((home / file).is_file() for file in self.files) else None
+        there = home and all((home / file).is_file() for file in self.files)
+        return home if there and (not self.base or CATALOGUE[self.base, "small"].path()) else None
 
 
 # The SHA-256 of the Hub's files are from public records; the files were never downloaded here.
@@ -105,7 +110,13 @@ CATALOGUE = {
     ("gpt2", "full"): Entry(
         "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, GPT2
     ),
+    ("bert-mlm", "small"): Entry(
+        "bert-mini-mlm", "1", 22,
+        {"layers.safetensors": "0"},
+        folder="bert-mini-mlm", base="bert",
+    ),
 }
+CATALOGUE["bert-mlm", "full"] = CATALOGUE["bert", "full"]  # it has a head that fills masks
 NAMES = tuple(dict.fromkeys(name for name, _ in CATALOGUE))
 
 
@@ -114,7 +125,9 @@ def find(name="bert", size=None):
 
     `size` is "small" or "full"; without it, the environment variable CHECKPOINT_SIZE decides,
     and without that it is "small". A full-size model is downloaded if it is not in the cache of
-    the Hub's client yet. Files are compared with their SHA-256 in CATALOGUE.
+    the Hub's client yet. Files are compared with their SHA-256 in CATALOGUE. "bert-mlm" is BERT
+    with the head that fills masks, for `AutoModelForMaskedLM`; the small one is joined from two
+    files and kept in a cache.
 
     Raises LearnerError for an unknown name or size, for damaged weights, and where a download
     is needed and fails.
@@ -130,7 +143,20 @@ def find(name="bert", size=None):
                     f"{folder or entry.package}: {file} is missing or damaged, so nothing was "
                     f"loaded. Run: {entry.remedy}"
                 )
+    if entry.base:
+        (file, known), = entry.files.items()
+        base = CATALOGUE[entry.base, "small"].files["model.safetensors"]
+        folder = joined.ready(entry.model_id, f"{known[:8]}-{base[:8]}", folder / file,
+                              find(entry.base, "small").path)
     return Checkpoint(name, size, folder, source, entry.model_id, entry.revision)
+
+
+def without_aliases():
+    """Return the keys of CATALOGUE, but each model once: two names may share one."""
+    first = {}
+    for key, entry in CATALOGUE.items():
+        first.setdefault((entry.model_id, entry.revision), key)
+    return list(first.values())
 
 
 def at_hand(name, size):

@@ -59,7 +59,7 @@ def look():
                 "delete files, or: python -m pip cache purge")
     found = [*system(absent), *packages(absent), disk]
     if not absent:  # what follows needs torch, psutil, and the packages of the checkpoints
-        found += [*device(), *(checkpoint(*which) for which in checkpoints.CATALOGUE)]
+        found += [*device(), *(checkpoint(*which) for which in checkpoints.without_aliases())]
         if any(f["missing"] and f["subject"].endswith("full") for f in found):
             found.append(hub())
     return found

@@ -25,12 +25,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 import transformers
-from jinja2 import Template
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
 from helpers import generation, paths, trainers
-from helpers.errors import LearnerError
-from making import corpus, from_bert
+from making import command, corpus, from_bert
 from making.progress import ProgressBar
 
 END = "<|endoftext|>"
@@ -265,10 +263,9 @@ def samples(model, tokenizer):
 
 def card(figures):
     """Return the model card, in Markdown, from what `pretraining.json` holds."""
-    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
-    return Template(template, keep_trailing_newline=True).render(
-        figures, context=CONTEXT, texts=TEXTS, held_out=corpus.HELD_OUT, drawn=DRAWN, near=NEAR,
-        far=FAR,
+    return command.render(
+        "card.md", figures, context=CONTEXT, texts=TEXTS, held_out=corpus.HELD_OUT, drawn=DRAWN,
+        near=NEAR, far=FAR,
     )
 
 
@@ -296,11 +293,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m helpers pretrain", description=__doc__.partition("\n\n")[0],
     )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--corpus", help="a folder of .txt files, one paragraph per line")
-    source.add_argument("--dataset", help="a data set of the Hub, such as Salesforce/wikitext")
-    parser.add_argument("--config", help="the configuration of the data set")
-    parser.add_argument("--revision", help="the commit of the data set")
+    command.add_corpus(parser)
     parser.add_argument("--output", default="gpt2-mini",
                         help="where the model goes, a new folder or an earlier model's")
     parser.add_argument("--start", choices=("bert", "random"), default=Recipe.start,
@@ -309,22 +302,14 @@ def main(arguments=None):
     parser.add_argument("--max-steps", type=int, default=Recipe.max_steps)
     options = parser.parse_args(arguments)
     recipe = Recipe(start=options.start, epochs=options.epochs, max_steps=options.max_steps)
-    try:
-        works = (
-            corpus.read_folder(options.corpus) if options.corpus
-            else corpus.read_dataset(options.dataset, options.config, revision=options.revision)
-        )
-        figures = pretrain(works, options.output, recipe)
-    except LearnerError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
-    for name in ("bits_per_byte", "bigram_bits_per_byte", "gzip_bits_per_byte"):
-        print(f"{name:<24}{figures[name]:.3f}")
-    print(f"Saved in {options.output}.")
-    return 0
+
+    def work():
+        figures = pretrain(command.read_corpus(options), options.output, recipe)
+        for name in ("bits_per_byte", "bigram_bits_per_byte", "gzip_bits_per_byte"):
+            print(f"{name:<24}{figures[name]:.3f}")
+        print(f"Saved in {options.output}.")
+
+    return command.run(work)
 
 
 if __name__ == "__main__":

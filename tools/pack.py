@@ -147,7 +147,9 @@ def _run_git(*arguments):
 def _cached_checkpoints():
     """Return the full-size checkpoints cached here, for the manifest, and where each file is."""
     models, sources = [], {}
-    for name in checkpoints.NAMES:
+    for name, size in checkpoints.without_aliases():
+        if size != "full":
+            continue
         entry = checkpoints.CATALOGUE[name, "full"]
         if not (find_spec("huggingface_hub") and checkpoints.at_hand(name, "full")):
             program = f"from helpers import checkpoints as c; c.find('{name}', 'full')"

