@@ -152,19 +152,30 @@ def classifier(predict, text):
 
     `predict` takes a list of texts and returns probabilities of shape (texts, 2).
     """
+    return classifiers({"": predict}, text)
+
+
+def classifiers(models, text):
+    """Return a text field and what several models make of the text, {name: predict}, in bars."""
     field = _text_field(text, "Review")
 
-    def bar(text):
-        positive = float(predict([text])[0, 1])
-        return (
-            '<div style="display:flex;align-items:center;gap:10px"><span>negative</span>'
-            f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
-            'overflow:hidden;display:flex;justify-content:flex-end">'
-            f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
-            f"<span>positive: <b>{positive:.3f}</b></span></div>"
-        )
+    def bars(text):
+        return "".join(_bar(name, float(predict([text])[0][1]))
+                       for name, predict in models.items())
 
-    return Playable([field, _view(bar, [field])])
+    return Playable([field, _view(bars, [field])])
+
+
+def _bar(name, positive):
+    """Return HTML of a model's name and its probability that a text is positive."""
+    label = f'<span style="width:150px">{html.escape(name)}</span>' if name else ""
+    return (
+        f'<div style="display:flex;align-items:center;gap:10px">{label}<span>negative</span>'
+        f'<div style="width:280px;height:16px;border-radius:8px;background:{plots.ORANGE};'
+        'overflow:hidden;display:flex;justify-content:flex-end">'
+        f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
+        f"<span>positive: <b>{positive:.2f}</b></span></div>"
+    )
 
 
 def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):

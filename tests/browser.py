@@ -133,9 +133,10 @@ def needed(cells, index):
     """
     wanted, found = _names(cells[index].source)[0], [index]
     for number in range(index - 1, -1, -1):
-        if cells[number].cell_type != "code" or stamp.TAG in cells[number].metadata.get("tags", []):
+        cell = cells[number]
+        if cell.cell_type != "code" or stamp.TAG in cell.metadata.get("tags", []):
             continue
-        used, bound = _names(cells[number].source)
+        used, bound = _names(cell.source)
         if bound & wanted:
             wanted = (wanted - bound) | used
             found.insert(0, number)

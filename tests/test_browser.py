@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: every notebook opens, shows what is stored, and can be played with.
+"""JupyterLab in a real browser: every notebook opens, shows what is stored, can be played with.
 
 All cells are executed and compared elsewhere, by nbval. Here run the first ones of each notebook,
 and those that a widget needs. Skipped where there is no Chromium; `tests/browser.py` says how it

@@ -182,11 +182,15 @@ def _losses(curves, alt, reference=None, dashed="", handle=None, **labels):
 
 
 class LiveLoss:
-    """A picture of the loss that grows while a model trains, redrawn every `every` steps."""
+    """A picture of the loss that grows while a model trains, redrawn every `every` steps.
 
-    def __init__(self, steps, every=21):
+    A `reference` run, a `LossCurve`, is drawn over it as a dotted line.
+    """
+
+    def __init__(self, steps, every=21, reference=None):
         self.steps = steps
         self.every = every
+        self.reference = reference
         self.handle = None
 
     @styled
@@ -197,7 +201,8 @@ class LiveLoss:
             return
         loss = smoothed(curve.loss)
         self.handle = _losses(
-            {"training": curve}, handle=self.handle,
+            {"training": curve}, reference=self.reference, dashed="reference run",
+            handle=self.handle,
             alt=f"Line chart of the training loss, live, after step {step} of {self.steps}.",
             xlim=(0, self.steps + 1), ylim=(0, max(1.0, *loss)),
             title=f"Step {step} of {self.steps}: loss {loss[-1]:.2f}",
