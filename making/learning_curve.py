@@ -28,7 +28,7 @@ BATCH = 16
 # Chosen by `--rates`. Epochs are counted up until there are at least so many steps.
 RECIPES = {
     "fine-tuned": {"learning_rate": 1e-4, "epochs": 3, "steps": 100},
-    "from scratch": {"learning_rate": 3e-4, "epochs": 8, "steps": 200},
+    "from scratch": {"learning_rate": 1e-4, "epochs": 8, "steps": 200},
 }
 RATES = (1e-4, 3e-4, 1e-3)  # tried for the network from scratch; 1e-4 is the other notebooks'
 
