@@ -1,12 +1,19 @@
-"""The rules for a notebook. `problems(path)` returns a sentence for each that is broken."""
+"""The rules for a notebook. `problems(path)` returns a sentence for each that is broken.
+
+    python -m tests.notebook_lint notebooks/03_manual_training_loop.ipynb
+
+prints them; without a file, those of all notebooks. The exit status is 1 if there are any.
+"""
 
 import re
 import statistics
+import sys
 from pathlib import Path
 
 import nbformat
 
-from tools import stamp
+from helpers import requirements
+from tools import run, stamp
 
 IGNORED = "nbval-ignore-output"
 COLAB = stamp.TAG  # the first code cell, which is no part of the lesson
@@ -25,6 +32,7 @@ def problems(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         *_frame(path, notebook),
+        *_verified(notebook),
         *_stamp(path, code),
         *_links(path, notebook),
         *_execution(code),
@@ -51,6 +59,13 @@ def text_of(output):
     return "".join("".join(part) for part in parts)
 
 
+def main(paths):
+    """Print the broken rules of these notebooks, or of all; returns the exit status."""
+    found = [f"{path}: {problem}." for path in paths or run.chosen() for problem in problems(path)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
+
+
 def _frame(path, notebook):
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     if notebook.cells[0].cell_type != "markdown":
@@ -73,6 +88,22 @@ def _frame(path, notebook):
         yield "it has no exercise"
     if "PLACEHOLDER" in whole or "TODO" in whole:
         yield "a passage is unfinished"
+
+
+def _verified(notebook):
+    head = notebook.cells[0].source
+    time, said = run.TIME.search(head), list(run.LAST_VERIFIED.finditer(head))
+    if not time or [verified.start() for verified in said] != [time.end()]:
+        yield "below its time it does not say when it was verified: run it with --save"
+        return
+    pins = requirements.pinned()
+    for name, version in said[0].groupdict().items():
+        if name == "date" and not re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", version):
+            yield f"it was verified on {version}, which is no date"
+        elif name == "python" and version not in requirements.PYTHONS:
+            yield f"it was verified on Python {version}, which is not among those tested"
+        elif name in pins and version != pins[name]:
+            yield f"it was verified with {name} {version}, but pinned is {pins[name]}: run it with --save"
 
 
 def _links(path, notebook):
@@ -177,3 +208,7 @@ def _widgets(notebook, code):
     for view in views:
         if view not in known:
             yield "a widget is shown whose state is not stored"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
