@@ -103,7 +103,8 @@ def _verified(notebook):
         elif name == "python" and version not in requirements.PYTHONS:
             yield f"it was verified on Python {version}, which is not among those tested"
         elif name in pins and version != pins[name]:
-            yield f"it was verified with {name} {version}, but pinned is {pins[name]}: run it with --save"
+            yield (f"it was verified with {name} {version}, but pinned is {pins[name]}: run it "
+                   "with --save")
 
 
 def _links(path, notebook):

@@ -1,6 +1,6 @@
 """JupyterLab in a real browser: every notebook runs, shows what is stored, and can be played with.
 
-Skipped where there is no Chromium; `tests/browser.py` says how it is found.
+Skipped where there is no Chromium; `tools/browsers.py` says how it is found.
 """
 
 import shutil
@@ -14,10 +14,10 @@ import pytest
 from nbconvert import HTMLExporter
 from notebook_lint import COLAB, WIDGET_VIEW, tags
 
-from tools import run
+from tools import browsers, run
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-CHROMIUM = browser.chromium()
+CHROMIUM = browsers.chromium()
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium here, so no browser tests: install it, or set CHROMIUM to its path",
