@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 from helpers import requirements
-from tools import run, stamp
+from tools import links, run, stamp
 
 IGNORED = "nbval-ignore-output"
 COLAB = stamp.TAG  # the first code cell, which is no part of the lesson
@@ -34,7 +34,7 @@ def problems(path):
         *_frame(path, notebook),
         *_verified(notebook),
         *_stamp(path, code),
-        *_links(path, notebook),
+        *links.dead(path),
         *_execution(code),
         *_comparison([cell for cell in code if COLAB not in tags(cell)]),
         *_size(notebook, code),
@@ -105,15 +105,6 @@ def _verified(notebook):
         elif name in pins and version != pins[name]:
             yield (f"it was verified with {name} {version}, but pinned is {pins[name]}: run it "
                    "with --save")
-
-
-def _links(path, notebook):
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        for target in re.findall(r"\]\(([^)#:]+)\)", cell.source):
-            if not (path.parent / target).exists():
-                yield f"a link leads nowhere: {target}"
 
 
 def _stamp(path, code):
