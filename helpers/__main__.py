@@ -17,7 +17,9 @@ passed on: `pack --help` says what `pack` takes; behind `lab` stand JupyterLab's
 `test` those of pytest.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -115,12 +117,14 @@ def note_build(build):
 def start(module, *arguments, folder=None, python=sys.executable):
     """Run `python -m module` in a folder (by default the current one); returns its exit status.
 
-    Modules of the repository go before those in that folder.
+    Modules of the repository go before those in that folder. A request to terminate is passed on.
     """
     path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
     command = [python, "-P", "-m", module, *arguments]
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": path})
     interrupted = False
+    with contextlib.suppress(ValueError):  # not in the main thread, which alone gets signals
+        signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
     while process.poll() is None:
         try:
             process.wait()
