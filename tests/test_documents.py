@@ -27,7 +27,8 @@ PROGRAMS = {
     "git": r"clone \S+|pull", "winget": r"install [\w.+-]+", "brew": r"install [\w@.]+",
     "conda": r"create (-y )?-n bert python=[\d.]+|activate bert", "wsl": r"--install",
     "sudo": r"(apt|dnf) install [\w. -]+", "xcode-select": r"--install", "cd": r"\S+",
-    "curl": r'-LO "https://\S.*\.sh"', "bash": r'".+\.sh" -b -p "\S+"', "source": r"\S+/bin/activate\"?",
+    "curl": r'-LO "https://\S.*\.sh"', "bash": r'".+\.sh" -b -p "\S+"',
+    "source": r"\S+/bin/activate\"?",
     "export": r"(\w+=\S+ ?)+", "unset": r"[A-Z_]+", "echo": r"\$[A-Z_]+", "rm": r"-r \.venv",
 }
 VARIABLE = re.compile(r'\$env:\w+ = "[^"]*"(; \$env:\w+ = "[^"]*")*')  # in PowerShell
