@@ -418,7 +418,7 @@ def installing(started, bare):
     return started
 
 
-def test_download_and_disk_are_told_before_and_the_options_are_not_passed_on(installing, capsys):
+def test_download_and_disk_are_told_before_anything_is_installed(installing, capsys):
     assert commands.main(["lab", "--no-browser", "--gpu", "--cpu"]) == 7
     assert installing == [(("pip", "install", "-r", "requirements.txt", "--extra-index-url",
                             "index for cpu"), {"folder": paths.ROOT})]
@@ -447,7 +447,7 @@ def test_too_small_a_disk_is_told_before_anything_is_downloaded(installing, bare
     ("--gpu", "1.0+cpu", True), ("--cpu", "1.0", True), ("--cpu", "1.0+cpu", False),
     ("--gpu", "1.0", False),
 ])
-def test_a_wish_that_comes_too_late_is_said(
+def test_a_wish_that_comes_too_late_is_said_and_none_is_passed_on(
     wish, version, said, installing, undirected, capsys
 ):
     undirected.setattr(requirements, "missing", list)
