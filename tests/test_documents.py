@@ -137,7 +137,7 @@ def started(program, *arguments):
         LabApp.clear_instance()
         assert not unknown, f"JupyterLab has no option {unknown}"
     elif program == "pytest":
-        for word in arguments:
+        for word in arguments[len(commands.PROGRAMS["test"]) - 1 :]:
             assert (paths.ROOT / word).exists()
     elif program == "helpers.finetune":
         finetune.parser().parse_args(arguments)

@@ -92,7 +92,7 @@ def started(monkeypatch):
 @pytest.mark.parametrize(("arguments", "program"), [
     (["lab", "--port", "9"], ("jupyter", "lab", "notebooks", "--port", "9", paths.ROOT)),
     (["run", "--save", "03"], ("tools.run", "--save", "03", paths.ROOT)),
-    (["test", "-k", "x"], ("pytest", "-k", "x", paths.ROOT)),
+    (["test", "-k", "x"], (*commands.PROGRAMS["test"], "-k", "x", paths.ROOT)),
     (["pack", "here", "--gpu"], ("tools.pack", "here", "--gpu", None)),
     (["stamp", "--help"], ("tools.stamp", "--help", None)),
     (["benchmark"], ("making.benchmark", None)),
