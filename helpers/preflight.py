@@ -1,7 +1,7 @@
 """Is this machine ready, what will run on it, and how long will it take?
 
-In a notebook: `preflight.report()`. In a terminal, in an empty environment, too: `python -m
-helpers.preflight`, with exit status 0 if everything that the notebooks need is there, else 1.
+In a notebook: `preflight.report()`. In a terminal, before the installation, too: `python -m
+helpers preflight`, with exit status 0 if everything that the notebooks need is there, else 1.
 """
 
 import argparse
@@ -12,13 +12,12 @@ import shutil
 import statistics
 import sys
 import timeit
-import urllib.request
 
-from helpers import checkpoints, paths, requirements
+from helpers import checkpoints, environment, network, paths, requirements
 
 # What the notebooks need at most, measured on CPUs; on a GPU it is a little less.
 MEMORY_GB = {"small": 2.0, "full": 6.0}
-DISK_GB = {"Saving models": 1.0, "Installing": 3.0}  # of the small size; with the downloads
+SAVING_GB = 1.0  # of disk, for the small size
 HUB_SECONDS = 3
 INSTALL = "python -m pip install -r requirements.txt"
 PAGE = "def double(numbers):\n    return [2 * n for n in numbers if n > 0]\n" * 40
@@ -54,9 +53,11 @@ def as_json():
 def look():
     """Return all findings, in the order in which they are best put right."""
     absent = [n for n in requirements.lowest() if requirements.installed(n) is None]
-    use = "Installing" if absent else "Saving models"
-    disk = room("free disk", shutil.disk_usage(paths.ROOT).free, use, DISK_GB[use],
-                "delete files, or: python -m pip cache purge")
+    use, least = "Saving models", SAVING_GB
+    if absent:
+        use, least = "Installing", environment.size(cuda=environment.has_driver()).disk
+    disk = room("free disk", shutil.disk_usage(paths.ROOT).free, use, least,
+                f"delete files, or: {environment.as_typed()} -m pip cache purge")
     found = [*system(absent), *packages(absent), disk]
     if not absent:  # what follows needs torch, psutil, and the packages of the checkpoints
         found += [*device(), *(checkpoint(*which) for which in checkpoints.without_aliases())]
@@ -78,27 +79,39 @@ def system(absent):
     yield finding("Python", f"{platform.python_version()} on {platform.system()}",
                   "Newer than tested. If a package does not install, take Python "
                   f"{newest}: https://www.python.org/downloads/" if newer else "", needed=False)
-    owner = requirements.owner_of_python() if absent else None
-    found = "in use" if sys.prefix != sys.base_prefix else "none, and none needed"
-    yield finding("virtual environment",
-                  f"none, and this Python belongs to {owner}" if owner else found,
-                  f"Run: {requirements.environment_for('lab')}" if owner else "")
+    yield surroundings(absent)
     git = shutil.which("git")
     yield finding("git", "there" if git else "not found", "" if git else "Optional: sudo apt "
                   "install git, xcode-select --install, or winget install Git.Git", needed=False)
+
+
+def surroundings(absent):
+    """Look whether this Python is one that packages may be installed into."""
+    subject, python = "virtual environment", environment.python_of(environment.folder())
+    if environment.is_active():
+        return finding(subject, "in use")
+    if not absent:
+        return finding(subject, "none, and none needed")
+    if environment.version_of(python):
+        return finding(subject, ".venv is there, and this is another Python",
+                       f"Run: {environment.as_typed()} -m helpers preflight")
+    if environment.is_base():
+        return finding(subject, "none but conda's base", environment.why_not_base())
+    return finding(subject, f"none; {environment.as_typed()} -m helpers lab makes one")
 
 
 def packages(absent):
     """Look at the versions of all packages; `absent`, what notebooks lack, is one finding."""
     if absent:
         names = ", ".join([*absent[:4], "…"] if len(absent) > 4 else absent)
-        yield finding("packages", f"{len(absent)} not installed: {names}", f"Run: {INSTALL} "
-                      "(without a network: python3 install.py of a workshop, see README.md)")
+        yield finding("packages", f"{len(absent)} not installed: {names}",
+                      f"Run: {environment.as_typed()} -m helpers lab (without a network: "
+                      "install.py of a workshop, see README.md)")
     pinned, lowest = requirements.pinned(), requirements.lowest()
     # numpy's pin is among the constraints; without the last one JupyterLab shows widgets as text.
     for name in {**lowest, **pinned, "jupyterlab_widgets": None}:
         version = requirements.installed(name)
-        if version is None and name not in absent:
+        if version is None and not absent:  # else the command above installs it
             yield finding(name, "not installed", f"Optional: {INSTALL}", needed=False)
         elif version and requirements.too_old(version, lowest.get(name)):
             yield finding(name, version, "Below the lowest supported. "
@@ -153,13 +166,12 @@ def hub():
     """Ask the Hub for a file that has to be downloaded."""
     address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     file = f"{address}/{checkpoints.CATALOGUE['bert', 'full'].model_id}/resolve/main/config.json"
-    try:
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-            raise OSError("not asked, since HF_HUB_OFFLINE is set")
-        request = urllib.request.Request(file, method="HEAD")
-        urllib.request.urlopen(request, timeout=HUB_SECONDS).close()
-    except (OSError, ValueError) as error:
-        return finding("Hugging Face Hub", f"{address}: {getattr(error, 'reason', error)}",
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        problem = "not asked, since HF_HUB_OFFLINE is set"
+    else:
+        problem = network.problem(file, HUB_SECONDS)
+    if problem:
+        return finding("Hugging Face Hub", f"{address}: {problem}",
                        "The download needs it. Behind a proxy, set HTTPS_PROXY; with a mirror, "
                        "HF_ENDPOINT. Or unset CHECKPOINT_SIZE: the small checkpoints need none.")
     return finding("Hugging Face Hub", f"{address}: answers")

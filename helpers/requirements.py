@@ -1,4 +1,4 @@
-"""What the notebooks need, what of it is missing, and whether it may be installed here.
+"""What the notebooks need, what of it is missing, and how much room it takes.
 
 requirements.txt pins the versions in daily use; pyproject.toml says which are the lowest. With
 VERSIONS=installed any from the lowest on will do. Imports only the standard library.
@@ -6,11 +6,9 @@ VERSIONS=installed any from the lowest on will do. Imports only the standard lib
 
 import os
 import re
-import sys
-import sysconfig
 import tomllib
 from importlib import metadata
-from pathlib import Path
+from typing import NamedTuple
 
 from helpers import paths
 from helpers.errors import LearnerError
@@ -18,6 +16,25 @@ from helpers.errors import LearnerError
 FILE = paths.ROOT / "requirements.txt"
 PROJECT = "fine-tuning-bert-notebooks"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")  # tested; the first is the oldest that works
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's builds without CUDA
+
+
+class Size(NamedTuple):
+    """Gigabytes: of the wheels to download, and of the environment that they become."""
+
+    download: float
+    installed: float
+
+    @property
+    def disk(self):
+        """Gigabytes that have to be free: pip keeps what it downloaded."""
+        return self.download + self.installed
+
+
+# Measured in November 2026: what the locked wheels weigh, and an installation on Linux, compiled
+# modules included; what is larger or smaller elsewhere is taken from the wheels' contents.
+SIZES = {"linux": Size(0.6, 2.4), "linux with CUDA": Size(3.2, 6.5), "macos": Size(0.5, 2.0),
+         "windows": Size(0.5, 2.0)}
 
 
 def pyproject():
@@ -81,18 +98,11 @@ def missing():
     return names if installed(PROJECT) else [*names, PROJECT]
 
 
-def owner_of_python():
-    """Return whose this Python is if nothing should be installed into it, else None."""
-    if sys.prefix != sys.base_prefix:  # a virtual environment
-        return None
-    if Path(sys.prefix, "condabin").is_dir():  # which conda's other environments have not
-        return "conda's base environment"
-    managed = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
-    return "the operating system" if managed else None
+def is_for_cpu():
+    """Say whether the installed torch is PyTorch's build without CUDA."""
+    return metadata.version("torch").endswith("+cpu")
 
 
-def environment_for(command):
-    """Return how to make a virtual environment, and to give a command such as "lab" in it."""
-    python = Path(sys.executable).name.removesuffix(".exe")
-    new = r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"
-    return f"{python} -m venv .venv; then: {new} -m helpers {command}"
+def supported(version):
+    """Say whether a version of Python, such as (3, 12), is one of those tested."""
+    return "{}.{}".format(*version) in PYTHONS

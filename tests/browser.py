@@ -20,8 +20,6 @@ from tools import stamp
 
 SCREENSHOTS = paths.ROOT / "screenshots"
 VIEWPORT = {"width": 1280, "height": 1000}
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
-         "msedge")
 CELL = 600  # seconds that a cell may take, on a slow day
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 CELLS = """panel => [...panel.querySelectorAll('.jp-Cell')].map(cell => ({
@@ -35,24 +33,6 @@ CELLS = """panel => [...panel.querySelectorAll('.jp-Cell')].map(cell => ({
     red: cell.querySelectorAll('[data-mime-type="application/vnd.jupyter.stderr"]').length,
     widgets: cell.querySelectorAll('.jupyter-widgets').length,
 }))"""
-
-
-def chromium():
-    """Return the path of a Chromium or a browser built on it, or None.
-
-    The environment variable CHROMIUM names one that is not on the path.
-    """
-    chosen = os.environ.get("CHROMIUM")
-    if chosen:
-        return chosen
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found:
-        return found
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:  # what `playwright install chromium` brings
-        own = Path(playwright.chromium.executable_path)
-    return str(own) if own.is_file() else None
 
 
 @dataclass

@@ -1,12 +1,19 @@
-"""The rules for a notebook. `problems(path)` returns a sentence for each that is broken."""
+"""The rules for a notebook. `problems(path)` returns a sentence for each that is broken.
+
+    python -m tests.notebook_lint notebooks/03_manual_training_loop.ipynb
+
+prints them; without a file, those of all notebooks. The exit status is 1 if there are any.
+"""
 
 import re
 import statistics
+import sys
 from pathlib import Path
 
 import nbformat
 
-from tools import stamp
+from helpers import requirements
+from tools import links, run, stamp
 
 IGNORED = "nbval-ignore-output"
 COLAB = stamp.TAG  # the first code cell, which is no part of the lesson
@@ -25,8 +32,9 @@ def problems(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         *_frame(path, notebook),
+        *_verified(notebook),
         *_stamp(path, code),
-        *_links(path, notebook),
+        *links.dead(path),
         *_execution(code),
         *_comparison([cell for cell in code if COLAB not in tags(cell)]),
         *_size(notebook, code),
@@ -49,6 +57,13 @@ def text_of(output):
         return output.ename
     parts = (v for k, v in output.data.items() if k.startswith("text/"))
     return "".join("".join(part) for part in parts)
+
+
+def main(paths):
+    """Print the broken rules of these notebooks, or of all; returns the exit status."""
+    found = [f"{path}: {problem}." for path in paths or run.chosen() for problem in problems(path)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
 
 
 def _frame(path, notebook):
@@ -75,13 +90,21 @@ def _frame(path, notebook):
         yield "a passage is unfinished"
 
 
-def _links(path, notebook):
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        for target in re.findall(r"\]\(([^)#:]+)\)", cell.source):
-            if not (path.parent / target).exists():
-                yield f"a link leads nowhere: {target}"
+def _verified(notebook):
+    head = notebook.cells[0].source
+    time, said = run.TIME.search(head), list(run.LAST_VERIFIED.finditer(head))
+    if not time or [verified.start() for verified in said] != [time.end()]:
+        yield "below its time it does not say when it was verified: run it with --save"
+        return
+    pins = requirements.pinned()
+    for name, version in said[0].groupdict().items():
+        if name == "date" and not re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", version):
+            yield f"it was verified on {version}, which is no date"
+        elif name == "python" and version not in requirements.PYTHONS:
+            yield f"it was verified on Python {version}, which is not among those tested"
+        elif name in pins and version != pins[name]:
+            yield (f"it was verified with {name} {version}, but pinned is {pins[name]}: run it "
+                   "with --save")
 
 
 def _stamp(path, code):
@@ -177,3 +200,7 @@ def _widgets(notebook, code):
     for view in views:
         if view not in known:
             yield "a widget is shown whose state is not stored"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """JupyterLab in a real browser: every notebook opens, shows what is stored, can be played with.
 
 All cells are executed and compared elsewhere, by nbval. Here run the first ones of each notebook,
-and those that a widget needs. Skipped where there is no Chromium; `tests/browser.py` says how it
+and those that a widget needs. Skipped where there is no Chromium; `tools/browsers.py` says how it
 is found.
 """
 
@@ -16,10 +16,10 @@ import pytest
 from nbconvert import HTMLExporter
 from notebook_lint import COLAB, WIDGET_VIEW, tags
 
-from tools import run
+from tools import browsers, run
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-CHROMIUM = browser.chromium()
+CHROMIUM = browsers.chromium()
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium here, so no browser tests: install it, or set CHROMIUM to its path",

@@ -92,10 +92,12 @@ def started(monkeypatch):
 @pytest.mark.parametrize(("arguments", "program"), [
     (["lab", "--port", "9"], ("jupyter", "lab", "notebooks", "--port", "9", paths.ROOT)),
     (["run", "--save", "03"], ("tools.run", "--save", "03", paths.ROOT)),
-    (["test", "-k", "x"], ("pytest", "-k", "x", paths.ROOT)),
+    (["test", "-k", "x"], (*commands.PROGRAMS["test"], "-k", "x", paths.ROOT)),
     (["pack", "here", "--gpu"], ("tools.pack", "here", "--gpu", None)),
     (["stamp", "--help"], ("tools.stamp", "--help", None)),
     (["benchmark"], ("making.benchmark", None)),
+    (["preflight", "--json"], ("helpers.preflight", "--json", None)),
+    (["finetune", "--output", "x"], ("helpers.finetune", "--output", "x", None)),
     (["pretrain", "--corpus", "x"], ("making.pretraining", "--corpus", "x", None)),
 ])
 def test_where_nothing_is_missing_a_command_starts_its_program_and_passes_on_arguments_and_status(
@@ -139,6 +141,17 @@ def test_a_program_runs_in_the_users_folder_with_the_modules_of_the_project(prob
     assert capfd.readouterr().out == "mine ['a folder']\n"
 
 
+def started_probe():
+    """Return a process that has started the probe, as a door; both in a session of their own."""
+    program = (f"import pathlib; from helpers import paths, __main__ as commands; "
+               f"paths.ROOT = pathlib.Path({str(paths.ROOT)!r}); "
+               "raise SystemExit(commands.start('probe'))")
+    door = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                            start_new_session=True)
+    assert door.stdout.readline() == "started\n"
+    return door
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 def test_an_interrupted_program_ends_in_its_own_way_and_the_status_says_so(probe):
     probe("""
@@ -150,15 +163,23 @@ def test_an_interrupted_program_ends_in_its_own_way_and_the_status_says_so(probe
             time.sleep(1)
             print("tidied up")
     """)
-    program = (f"import pathlib; from helpers import paths, __main__ as commands; "
-               f"paths.ROOT = pathlib.Path({str(paths.ROOT)!r}); "
-               "raise SystemExit(commands.start('probe'))")
-    door = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
-                            start_new_session=True)
-    assert door.stdout.readline() == "started\n"
+    door = started_probe()
     os.killpg(door.pid, signal.SIGINT)  # as Ctrl+C in a terminal
     assert door.communicate() == ("tidied up\n", None)
     assert door.returncode == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+def test_a_request_to_terminate_reaches_the_program_and_what_killed_it_is_the_status(probe):
+    probe("""
+        import os, signal, time
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
+        print("started", flush=True)
+        time.sleep(60)
+    """)
+    door = started_probe()
+    door.terminate()
+    assert door.wait(timeout=30) == 5
     probe("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert commands.start("probe") == 128 + 9
 

@@ -156,7 +156,19 @@ def test_an_old_python_is_told_which_one_it_takes(original, monkeypatch):
     monkeypatch.setattr(install.platform, "python_version", lambda: "3.8.18")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(install.Stop, match=f"this is Python 3.8.18.*python{PYTHON} inst"):
-        install.fitting_target(install.read_manifest(original / "pack"))
+        install.fitting_target(install.read_manifest(original / "pack"), original / "pack")
+
+
+def test_a_machine_without_a_fitting_python_is_sent_to_the_installers_of_the_pack(
+    packed, monkeypatch
+):
+    change_manifest(packed, python="3.99")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for source in ("https://www.python.org/downloads/.", f"{packed / 'python'}."):
+        with pytest.raises(install.Stop) as stop:
+            install.fitting_target(install.read_manifest(packed), packed)
+        assert str(stop.value).endswith(f"Python 3.99 from {source}")
+        (packed / "python").mkdir(exist_ok=True)
 
 
 def test_a_python_without_venv_says_what_to_install(tmp_path, monkeypatch):

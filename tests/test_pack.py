@@ -226,4 +226,32 @@ def test_packing_says_what_hinders_it(repository, tmp_path, monkeypatch, what):
         assert os.listdir(tmp_path / "pack") == os.listdir(tmp_path / "index")
 
 
-# Installing
+def test_installers_of_python_are_left_alone_and_asked_for(repository, tmp_path, capsys):
+    pack.pack(tmp_path / "without")
+    asked = f"put its installers into {tmp_path / 'without' / 'python'}"
+    assert asked in capsys.readouterr().out
+    installer = tmp_path / "pack" / "python" / "python-3.14.0-amd64.exe"
+    installer.parent.mkdir(parents=True)
+    installer.write_bytes(b"MZ" * 10**6)
+    for _ in range(2):  # a first pack beside them, and a second call
+        pack.pack(tmp_path / "pack")
+        assert installer.stat().st_size == 2 * 10**6
+        assert "put its installers" not in capsys.readouterr().out
+    assert "the folder python" in (tmp_path / "pack" / "README.txt").read_text(encoding="utf-8")
+    assert not [n for n in install.read_manifest(tmp_path / "pack")["files"] if "amd64" in n]
+
+
+def test_installers_of_python_do_not_count_as_parts_of_the_pack_that_are_there(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "installer").write_bytes(bytes(10**6))
+    asked = []
+    monkeypatch.setattr(install, "check_space", lambda folder, needed: asked.append(needed))
+    pack._check_space(tmp_path, [GPU], {})
+    assert asked == [requirements.SIZES["linux with CUDA"].download * 1e9]
+
+
+@pytest.mark.parametrize("python", requirements.PYTHONS)
+def test_every_tested_python_can_be_packed_for(python):
+    assert [t.python for t in pack.targets_named(["macos-arm64"], [python])] == [python]

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
 
-from helpers import checkpoints, paths, preflight, requirements
+from helpers import checkpoints, environment, paths, preflight, requirements
 from tools import run
 
 RECORD = {"speeds": {"training": 20, "python": 100}, "startup": 10,
@@ -46,21 +47,29 @@ def small_gpu(patch):
     patch.setattr(torch.cuda, "mem_get_info", lambda _: (2**29, 2**31))
 
 
-def somebody_elses_python(patch):
-    patch.setattr(requirements, "owner_of_python", lambda: "conda's base environment")
+def base_of_conda(patch):
+    patch.setattr(environment, "is_active", lambda: False)
+    patch.setattr(environment, "is_base", lambda: True)
     assert preflight.as_json()["ready"], "it matters only if something is to be installed"
     nothing_installed(patch)
+    patch.setattr(environment, "version_of", lambda python: None)
+
+
+def outside_of_its_environment(patch):
+    base_of_conda(patch)
+    patch.setattr(environment, "version_of", lambda python: (3, 11))
 
 
 NEEDED = {
     "memory": (replaced(preflight, "MEMORY_GB", {"small": 1e6}), "close a browser"),
-    "disk": (replaced(preflight, "DISK_GB", {"Saving models": 1e6}), "pip cache purge"),
-    "package": (nothing_installed, "pip install -r requirements.txt"),
+    "disk": (replaced(preflight, "SAVING_GB", 1e6), "Saving models needs 1000000 GB: delete"),
+    "package": (nothing_installed, "-m helpers lab (without a network: install.py"),
     "old package": (replaced(requirements, "lowest", lambda: {"numpy": "99.1"}),
                     'supported. Run: python -m pip install "numpy>=99.1"'),
     "checkpoint": (replaced(checkpoints, "at_hand", lambda *a: False), "pip install --force"),
     "small GPU": (small_gpu, "CUDA_VISIBLE_DEVICES=-1"),
-    "environment": (somebody_elses_python, "-m venv .venv; then: "),
+    "environment": (base_of_conda, "`conda activate bert`, then type `python -m helpers lab`"),
+    "another Python": (outside_of_its_environment, "-m helpers preflight"),
 }
 
 
@@ -103,7 +112,21 @@ def test_an_empty_environment_is_told_what_to_run():
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert "not installed: torch, transformers" in done.stdout
-    assert "Run: python -m pip install -r requirements.txt" in done.stdout
+    assert f"Run: {environment.as_typed()} -m helpers lab" in done.stdout
+
+
+def test_what_an_installation_needs_of_the_disk_is_what_it_says_itself(
+    no_calibration, monkeypatch, capsys
+):
+    nothing_installed(monkeypatch)
+    usage = shutil.disk_usage(paths.ROOT)._replace(free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for driver, kind in ((False, "linux"), (True, "linux with CUDA")):
+        monkeypatch.setattr(environment, "has_driver", lambda driver=driver: driver)
+        preflight.report()
+        needed = requirements.SIZES[kind].disk
+        assert f"Installing needs {needed:.0f} GB: delete" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("advice", "seconds"), [("", {"00_start_here": 60}), ("free some", {})])
@@ -143,6 +166,12 @@ def test_the_hub_is_asked_where_something_has_to_be_downloaded(monkeypatch, tmp_
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert found("Hugging Face Hub")["found"].endswith("timed out")
+    with monkeypatch.context() as patch:  # a resolver of names that hangs
+        patch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
+        patch.setenv("HF_ENDPOINT", "https://hub.invalid")
+        before = time.monotonic()
+        assert preflight.hub()["found"] == "https://hub.invalid: timed out"
+        assert time.monotonic() - before < 3
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "not asked" in found("Hugging Face Hub")["found"]
     assert found("Hugging Face Hub")["missing"]

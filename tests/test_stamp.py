@@ -17,6 +17,8 @@ from tools.stamp import Address
 
 FORK = Address("https://github.com/someone/their-fork", "try/this")
 ELSEWHERE = Address("https://git.example.org/group/x.git", "v2", "https://hub.example.org")
+PAGES = ("pyproject.toml", "README.md", "CITATION.cff", "CODE_OF_CONDUCT.md",
+         ".github/ISSUE_TEMPLATE/config.yml")
 LONGER = "and its {repository}-data, {repository}/issues, pulled by {links[2]}."
 
 
@@ -26,8 +28,9 @@ def copy(tmp_path, monkeypatch):
     here = stamp.address()
     shutil.copytree(paths.ROOT / "notebooks", tmp_path / "notebooks",
                     ignore=shutil.ignore_patterns("runs", ".*"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(paths.ROOT / name, tmp_path)
+    for name in PAGES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(paths.ROOT / name, tmp_path / name)
     (tmp_path / "docs").mkdir()
     page = LONGER.format(repository=here.repository, links=here.links)
     (tmp_path / "docs" / "page.txt").write_text(page)
@@ -77,7 +80,7 @@ def test_the_command_stamps_a_fork_and_a_second_run_changes_nothing(copy, capsys
     here = stamp.address()
     command = ["--repository", "git@github.com:someone/their-fork.git", "--branch", "try/this"]
     stamp.main(command)
-    assert f"{len(run.chosen()) + 3} files changed" in capsys.readouterr().out
+    assert f"{len(run.chosen()) + len(PAGES) + 1} files changed" in capsys.readouterr().out
     assert stamp.address() == FORK
     after = contents(copy)
     readme = after["README.md"].decode()

@@ -27,6 +27,7 @@ FORMAT = 3
 MANIFEST = "manifest.json"
 RECORD = ".workshop.json"  # in the learner's folder: what was unpacked, to tell what was changed
 LOG = ".workshop.log"
+INSTALLERS = "python"  # in the pack: Python's own installers, if somebody put them there
 FOLDER_NAME = "fine-tuning-bert-notebooks"
 LONGEST_WINDOWS_PATH = 259
 SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
@@ -65,7 +66,7 @@ def install(pack, folder):
     if not manifest.get("complete"):
         raise Stop("the pack is not complete. On the machine that made it, run "
                    "`python -m helpers pack` again on this folder.")
-    target = fitting_target(manifest)
+    target = fitting_target(manifest, pack)
     check_folder(folder, RECORD)
     check_length(folder, target)
     python = python_of(folder)
@@ -128,7 +129,7 @@ def this_platform():
     return f"{SYSTEMS.get(system, system.lower())}-{MACHINES.get(machine, machine)}"
 
 
-def fitting_target(manifest):
+def fitting_target(manifest, pack):
     """Return the target of the pack that is for this Python on this machine."""
     here, version = this_platform(), "{}.{}".format(*sys.version_info[:2])
     targets = {t["python"]: t for t in manifest["targets"] if t["platform"] == here}
@@ -138,9 +139,9 @@ def fitting_target(manifest):
                    "pack that has it too.")
     if version not in targets:
         raise Stop(f"this pack is for Python {' or '.join(targets)}; this is Python "
-                   f"{platform.python_version()}. {other_python(list(targets))}")
+                   f"{platform.python_version()}. {other_python(list(targets), pack)}")
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        raise Stop(f"this is a special build of Python. {other_python(list(targets))}")
+        raise Stop(f"this is a special build of Python. {other_python(list(targets), pack)}")
     if sys.maxsize < 2**32:
         raise Stop("this is a 32-bit Python. Install the 64-bit one from https://www.python.org.")
     systems = {"glibc": platform.libc_ver()[1], "macOS": platform.mac_ver()[0]}
@@ -152,20 +153,25 @@ def fitting_target(manifest):
     return targets[version]
 
 
-def other_python(versions):
+def other_python(versions, pack):
     """Say how to start with a Python that fits: one that is here, or one to install."""
-    get = f"Python {versions[-1]} from https://www.python.org/downloads/."
+    ours = pack / INSTALLERS
+    source = ours if ours.is_dir() else "https://www.python.org/downloads/"
+    get = f"Python {versions[-1]} from {source}."
     if os.name == "nt":
         return f"If it is installed, use: py -{versions[-1]} install.py. If not, get {get}"
     here = [f"python{version}" for version in versions if shutil.which("python" + version)]
     return f"There is one here: {here[0]} install.py" if here else f"Install {get}"
 
 
-def check_folder(folder, own):
-    """Stop if a folder holds something else; `own` is the file that tells an earlier call's."""
+def check_folder(folder, own, beside=None):
+    """Stop if a folder holds something else; `own` is the file that tells an earlier call's, and
+    `beside` what may be there before the first.
+    """
     if folder.exists() and not folder.is_dir():
         raise Stop(f"{folder} is a file. Name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / own).is_file():
+    others = [p for p in folder.iterdir() if p.name != beside] if folder.is_dir() else []
+    if others and not (folder / own).is_file():
         raise Stop(f"{folder} is not empty and not from an earlier call. Name an empty or a new "
                    "folder.")
 

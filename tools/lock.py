@@ -34,23 +34,24 @@ class Platform:
     uv: str  # for `uv pip --python-platform`
     markers: tuple  # the values of MARKERS
     needs: dict  # part of the system: least version
-    megabytes: int  # of wheels for one version of Python, measured in November 2026
+    size: requirements.Size  # of an installation from its wheels
 
 
 def _linux(machine):
     kinds = [*(f"_2_{minor}" for minor in range(GLIBC, 4, -1)), 2014, 2010, 1]
     return Platform(f"linux-{machine}", [f"manylinux{kind}_{machine}" for kind in kinds],
                     f"{machine}-manylinux_2_{GLIBC}", ("posix", "linux", "Linux", machine),
-                    {"glibc": f"2.{GLIBC}"}, 560)
+                    {"glibc": f"2.{GLIBC}"}, requirements.SIZES["linux"])
 
 
 PLATFORMS = {p.name: p for p in (
     _linux("x86_64"),
     _linux("aarch64"),
     Platform("macos-arm64", [f"macosx_{MACOS}_0_arm64"], "aarch64-apple-darwin",
-             ("posix", "darwin", "Darwin", "arm64"), {"macOS": f"{MACOS}.0"}, 480),
+             ("posix", "darwin", "Darwin", "arm64"), {"macOS": f"{MACOS}.0"},
+             requirements.SIZES["macos"]),
     Platform("windows-x86_64", ["win_amd64"], "x86_64-pc-windows-msvc",
-             ("nt", "win32", "Windows", "AMD64"), {}, 500),
+             ("nt", "win32", "Windows", "AMD64"), {}, requirements.SIZES["windows"]),
 )}
 
 
@@ -61,6 +62,12 @@ class Target:
     platform: Platform
     python: str
     gpu: bool = False
+
+    @property
+    def gigabytes(self):
+        """What its wheels weigh."""
+        size = requirements.SIZES["linux with CUDA"] if self.gpu else self.platform.size
+        return size.download
 
     def __str__(self):
         return f"{self.platform.name}, Python {self.python}"

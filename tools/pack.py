@@ -3,7 +3,8 @@
 `python -m helpers pack FOLDER` fills it with the wheels that tools/lock.txt names, the repository
 as last committed, the full-size checkpoints that are in the Hub's cache here, and `install.py`,
 which installs from it without a network. Needs the standard library, pip and git. A second call
-goes on where the first was interrupted.
+goes on where the first was interrupted. Python itself has no wheel: whoever packs puts installers
+of it into the folder `python` of the pack, which packing leaves alone.
 """
 
 import argparse
@@ -20,11 +21,10 @@ from pathlib import Path
 
 from helpers import checkpoints, paths, requirements
 from helpers.errors import LearnerError
+from helpers.requirements import CPU_INDEX
 from tools import install, lock
 
 README = Path(__file__).with_name("pack_readme.txt")
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-GPU_MEGABYTES = 2600  # more, for PyTorch's CUDA build and the libraries that it brings
 AT_ONCE = 25  # packages for one call of pip; what it downloaded is kept
 INSTALLED = 1.35  # disk taken over bytes unpacked, with compiled modules: measured, 2.2 GB of 1.66
 
@@ -70,7 +70,7 @@ def pack(folder, platforms=(), pythons=(), *, gpu=False):
                            "sudo apt install python3-pip python3-venv).")
     commit, locked = _read_commit()
     try:
-        install.check_folder(folder, install.MANIFEST)
+        install.check_folder(folder, install.MANIFEST, beside=install.INSTALLERS)
         models, sources = _cached_checkpoints()
         manifest = {"format": install.FORMAT, "complete": False, "commit": commit,
                     "checkpoints": models, **_take_over(folder, targets, locked, sources)}
@@ -92,6 +92,9 @@ def pack(folder, platforms=(), pythons=(), *, gpu=False):
     total = sum((folder / name).stat().st_size for name in manifest["files"])
     print(f"Packed {len(manifest['files'])} files, {total / 1e6:.0f} MB. On the other machine: "
           "python3 install.py (README.txt says more)")
+    if not (folder / install.INSTALLERS).is_dir():
+        print(f"For machines without Python, put its installers into {folder / install.INSTALLERS}"
+              ", from https://www.python.org/downloads/")
 
 
 def targets_named(platforms=(), pythons=(), gpu=False):
@@ -197,10 +200,11 @@ def _record(folder, manifest, *names):
 
 def _check_space(folder, targets, sources):
     """Stop if the pack would not fit, as far as can be told before."""
-    needed = sum(t.platform.megabytes + t.gpu * GPU_MEGABYTES for t in targets) * 10**6
+    needed = round(sum(target.gigabytes for target in targets) * 1e9)
     needed += sum(file.stat().st_size for file in sources.values())
     print(f"The pack will take up to {needed / 1e9:.1f} GB.", flush=True)
-    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    ours = (path for path in folder.rglob("*") if folder / install.INSTALLERS not in path.parents)
+    there = sum(path.stat().st_size for path in ours if path.is_file())
     install.check_space(folder, needed - there)
 
 
@@ -262,7 +266,8 @@ def _explain(printed, target, for_cpu=False):
     if missing and for_cpu:
         return (f"{missing[1]} for {target} was not found: PyTorch's index of builds for CPUs, "
                 f"{CPU_INDEX}, has none or cannot be reached. Try again where it can. On "
-                f"linux-x86_64, --gpu packs PyPI's build, {GPU_MEGABYTES / 1000:.1f} GB more.")
+                "linux-x86_64, --gpu packs PyPI's build, which makes it "
+                f"{requirements.SIZES['linux with CUDA'].download} GB.")
     if "connection broken by" in printed:  # pip's warning each time it tries again
         return ("There is no connection to the package index. Try again with a network: what has "
                 "been downloaded is kept.")
@@ -280,7 +285,7 @@ def _finish(folder, manifest):
     targets = manifest["targets"]
     pythons = list(dict.fromkeys(target["python"] for target in targets))
     text = README.read_text(encoding="utf-8").format(
-        pythons=" or ".join(pythons), newest=pythons[-1], commit=manifest["commit"][:10],
+        pythons=" or ".join(pythons), commit=manifest["commit"][:10],
         platforms=", ".join(dict.fromkeys(target["platform"] for target in targets)),
         gigabytes=max(target["installed_bytes"] for target in targets) / 1e9,
         checkpoints=" and ".join(model["model_id"] for model in manifest["checkpoints"])

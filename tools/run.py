@@ -1,7 +1,9 @@
 """Run notebooks from top to bottom without a browser, time them, and store their outputs."""
 
 import argparse
+import datetime
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -10,12 +12,17 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from helpers import checkpoints, paths, preflight
+from helpers import checkpoints, paths, preflight, requirements
 from helpers.measure import Measured
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 TIMINGS = paths.REFERENCE / "timings.json"
 TIMEOUT = 1800  # seconds that one cell may take
+# In a notebook's head: the paragraph on its time, and the one that follows it once it is stored.
+TIME = re.compile(r"^\*\*Time:\*\* .*$", re.MULTILINE)
+VERIFIED = ("\n\n<small>Last verified {date} with transformers {transformers}, torch {torch} and "
+            "datasets {datasets} on Python {python}.</small>")
+LAST_VERIFIED = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[\\w.-]+)", re.escape(VERIFIED)))
 # Together they import what most notebooks import.
 IMPORTS = """import transformers
 from helpers import batching, curves, plots, reviews, training, widgets
@@ -54,7 +61,7 @@ def run(names=(), *, save=False):
             continue
         seconds[path.stem] = round(spent, 1)
         if save:
-            nbformat.write(tidy(notebook), path)
+            nbformat.write(verified(tidy(notebook), datetime.date.today()), path)
     print(f"{'together':<28}{sum(seconds.values()):6.1f} s")
     if save and seconds:
         after = preflight.speeds()
@@ -125,6 +132,20 @@ def tidy(notebook):
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
     }
     notebook.metadata["language_info"] = {"name": "python"}
+    return notebook
+
+
+def verified(notebook, date):
+    """Write into a notebook's head that it ran on this date with what is installed; returns it.
+
+    What an earlier run wrote there is replaced.
+    """
+    said = VERIFIED.format(
+        date=date, python="{}.{}".format(*sys.version_info),
+        **{name: requirements.installed(name) for name in ("transformers", "torch", "datasets")})
+    head = notebook.cells[0]
+    source = LAST_VERIFIED.sub("", head.source)
+    head.source = TIME.sub(lambda time: time[0] + said, source, count=1)
     return notebook
 
 
