@@ -112,7 +112,7 @@ CATALOGUE = {
     ),
     ("bert-mlm", "small"): Entry(
         "bert-mini-mlm", "1", 22,
-        {"layers.safetensors": "eb43081bb85b63cb0669c3935f11b0b7bc3397778de22dddce05e06714c1008a"},
+        {"layers.safetensors": "4683622bdba49befb19dbc456bd33496a6b5d79bcaf0e037ca7059ee062802ce"},
         folder="bert-mini-mlm", base="bert",
     ),
 }
