@@ -112,7 +112,7 @@ CATALOGUE = {
     ),
     ("bert-mlm", "small"): Entry(
         "bert-mini-mlm", "1", 22,
-        {"layers.safetensors": "0"},
+        {"layers.safetensors": "4683622bdba49befb19dbc456bd33496a6b5d79bcaf0e037ca7059ee062802ce"},
         folder="bert-mini-mlm", base="bert",
     ),
 }

@@ -274,8 +274,8 @@ def train(works, output, recipe=None, *, work_folder=None, progress=True):
         "read_pieces": sum(int(step["attention_mask"].sum()) for step in trainer.train_dataset),
         "cpu_seconds_since_last_start": round(seconds), "threads": torch.get_num_threads(),
         **measured,
-        "most_frequent": {name: most_frequent(prose + reviews, rows)
-                          for name, rows in held_out.items()},
+        "most_frequent": {"reviews": most_frequent(reviews, held_out["reviews"]),
+                          "prose": most_frequent(prose, held_out["prose"])},
         "untrained_head": {name: measure(new_model(recipe.seed), rows)
                            for name, rows in held_out.items()},
         "guesses": guesses(model, tokenizer), "pronouns": pronouns(model, tokenizer),
@@ -283,7 +283,8 @@ def train(works, output, recipe=None, *, work_folder=None, progress=True):
     }
     history = {
         "loss": thinned(record.curve.loss),
-        "milestones": [entry for entry in trainer.state.log_history if "guesses" in entry],
+        "milestones": [{name: entry[name] for name in ("step", *held_out, "guesses")}
+                       for entry in trainer.state.log_history if "guesses" in entry],
     }
     save(model, output, figures, history)
     return figures
@@ -378,7 +379,8 @@ def examples(model, tokenizer, rows, count=6):
                 continue
             shown = whole[row].clone()
             shown[place] = tokenizer.mask_token_id
-            shown = tokenizer.decode(shown[batch["attention_mask"][row].bool()][1:-1])
+            shown = tokenizer.decode(shown[batch["attention_mask"][row].bool()][1:-1],
+                                     clean_up_tokenization_spaces=True)
             kind[text] = [shown, piece, guessed, round(chance, 3)]
     return {
         name: sorted(kind.values(), key=lambda example: -example[-1])[:count]

@@ -32,7 +32,7 @@ def test_the_environment_variable_switches_the_size(monkeypatch):
     assert checkpoints.current_size("small") == "small"
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize("name", checkpoints.NAMES)
 def test_a_small_checkpoint_is_found_without_a_network(name):
     found = checkpoints.find(name)
     assert found.source == "bundled"
@@ -76,7 +76,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
         checkpoints.find("bert")
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize("name", checkpoints.NAMES)
 def test_full_size_without_network_and_cache_points_to_small(name, monkeypatch, tmp_path):
     from huggingface_hub import constants
 

