@@ -39,7 +39,7 @@ def length_histogram(lengths, limits):
 def mask_grids(masks):
     """Draw two or more attention masks, {title: tensor of shape (texts, tokens)}, as grids."""
     padding = {name: f"{1 - mask.float().mean().item():.0%}" for name, mask in masks.items()}
-    figure, panels = plots.new(height=0.9 + 1.55 * len(masks), rows=len(masks), sharex=True)
+    figure, panels = plots.new(height=0.9 + 1.2 * len(masks), rows=len(masks), sharex=True)
     for axes, (name, mask) in zip(panels, masks.items(), strict=True):
         axes.pcolormesh(mask.flip(0).numpy(), cmap=plots.PALE_TO_BLUE, vmin=0, vmax=1,
                         ec="white", lw=0.3)
