@@ -91,6 +91,43 @@ def tokens_html(tokenizer, text):
     return f'<div style="line-height:1.2">{"".join(boxes)}</div><div>{summary}</div>'
 
 
+def truncation_slider(tokenizer, positive, text, max_length=32):
+    """Return a text field, a slider for `max_length`, and below what is kept, lost and predicted.
+
+    `positive(text, max_length)` returns the probability, 0 to 1, that the text is positive, read
+    no further than the limit.
+    """
+    field = _text_field(text, "Text")
+    most = min(128, tokenizer.model_max_length)
+    limit = ipywidgets.IntSlider(max_length, 3, most, description="max_length", style=_WHOLE,
+                                 layout=ipywidgets.Layout(width="60%"))
+
+    def show(text, max_length):
+        return truncation_html(tokenizer, text, max_length, positive(text, max_length))
+
+    return Playable([field, limit, _view(show, [field, limit])])
+
+
+def truncation_html(tokenizer, text, max_length, positive):
+    """Return HTML of a text, struck through from where it is cut, above what is predicted.
+
+    `positive` is the probability, 0 to 1, that the part before the cut is positive.
+    """
+    cut = tokenizer(text, truncation=True, max_length=max_length, return_offsets_mapping=True)
+    every = len(tokenizer(text)["input_ids"])
+    end = len(text)  # a space behind the last token is not lost
+    if len(cut["input_ids"]) < every:
+        end = max(end for _, end in cut["offset_mapping"])
+    verdict, colour = ("positive", plots.BLUE) if positive > 0.5 else ("negative", plots.ORANGE)
+    return (
+        f'<div style="line-height:1.6;max-width:62em">{html.escape(text[:end])}'
+        f'<s style="color:{plots.GREY}">{html.escape(text[end:])}</s></div>'
+        f"<div>{len(cut['input_ids'])} of {every} tokens kept, {every - len(cut['input_ids'])} "
+        f'lost. Prediction: <b style="color:{colour}">{verdict}</b>, probability of positive '
+        f"<b>{positive:.2f}</b></div>"
+    )
+
+
 def attention_explorer(model, tokenizer, text, layer=1, head=1):
     """Return sliders for layer and head (from 1) and a grid of who attends to whom.
 

@@ -138,6 +138,20 @@ def test_a_text_typed_into_the_token_explorer_is_tokenized(lab, page):
         assert piece in view()
 
 
+def test_a_lower_max_length_loses_more_of_the_review_and_its_verdict(lab, page):
+    notebook = browser.Notebook(page, lab, NOTEBOOKS["02"].name)
+    cell, view = play(notebook, WIDGETS["02"][1])
+    assert "40 of 82 tokens kept, 42 lost." in view()
+    assert ">negative</b>" in view()
+    for key, kept in (("Home", "3 of 82 tokens kept, 79 lost."), ("End", "82 of 82 tokens kept")):
+        before = view()
+        cell.locator(".noUi-handle").first.focus()
+        page.keyboard.press(key)
+        changed(view, before)
+        assert kept in view()
+    assert ">positive</b>" in view()
+
+
 def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS["01"].name)
     cell, view = play(notebook, WIDGETS["01"][0])

@@ -50,7 +50,6 @@ FIGURES = [
     (nb01.transfer_diagram, (), "keeps that encoder frozen"),
     (nb02.length_histogram, ([5, 9, 9], {"mean": 7.7}), "mean 8"),
     (nb02.mask_grids, ({"to 3": MASK, "to 128": MASK},), "to 3 17%, to 128 17%"),
-    (nb02.times, ({"slow": 2.0, "fast": 1.0}, "Times", "s"), "slow 2 s, fast 1 s"),
     (nb03.learning_rates, (RUN,), "learning rate"),
     (nb03.shares_right, ({"irony": (3, 9), "plain": (8, 9)}, "Shares"),
      "plain 8 of 9, irony 3 of 9"),
@@ -88,8 +87,8 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
 
 
 @pytest.mark.parametrize(("draw", "arguments", "title"), [
-    (nb02.length_histogram, ([3, 3, 3, 90], {}), "75% of the reviews have at most 3 tokens"),
-    (nb02.length_histogram, ([3, 90, 90, 90], {}), "100% of the reviews have at most 90 tokens"),
+    (nb02.length_histogram, ([3] * 19 + [90], {}), "95% of the texts have at most 3 tokens"),
+    (nb02.length_histogram, ([3] * 18 + [90] * 2, {}), "100% of the texts have at most 90 tok"),
     (nb03.learning_rates, (rates(0, 1e-4, 0),), "The learning rate is highest at step 2 of 3: "),
     (nb03.learning_rates, (rates(0, 1e-5, 1e-4),), "The learning rate is highest at step 3 of 3"),
     (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
@@ -113,6 +112,19 @@ def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
     assert colours == [plots.BLUE.lower(), plots.MUTED.lower()]
     nb07.sweep({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)})
     assert shown.figures[-1].axes[0].get_ylim()[0] <= 0.2, "an accuracy is cut off"
+
+
+def test_no_label_runs_out_of_the_histogram_and_its_bars_fill_it(shown):
+    lengths = [5, 20, 20, 34, 52]
+    nb02.length_histogram(lengths, {"half": 20, "most": 34, "longest": 52})
+    axes = shown.figures[-1].axes[0]
+    frame = axes.get_window_extent()
+    for label in axes.texts:
+        box = label.get_window_extent()
+        assert frame.x0 <= box.x0, label.get_text()
+        assert box.x1 <= frame.x1, label.get_text()
+    assert axes.get_xlim()[1] < 1.2 * max(lengths)
+    assert sum(bar.get_height() for bar in axes.patches) == len(lengths)
 
 
 def test_the_lines_of_a_loss_are_explained_and_none_is_left_out(shown):
@@ -143,6 +155,39 @@ def test_typing_changes_the_pieces_and_a_page_without_widgets_shows_the_last(tok
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "##down" in bundle["text/html"]
     assert "Text: <b>&lt;b&gt; unputdownable</b>" in bundle["text/html"]
+
+
+def test_a_lower_max_length_strikes_the_end_out_and_asks_again_about_the_rest(tokenizer):
+    asked = []
+
+    def positive(text, max_length):
+        asked.append((text, max_length))
+        return max_length / 10
+
+    slider = widgets.truncation_slider(tokenizer, positive, "Slow <but> lovely 🤩 ", max_length=9)
+    field, limit, view = slider.children
+    assert "8 of 8 tokens kept, 0 lost" in view.value
+    assert "<s style=\"color:#8A8F98\"></s>" in view.value, "a space at the end is no loss"
+    assert ">positive</b>, probability of positive <b>0.90</b>" in view.value
+    limit.value = 5
+    assert 'Slow &lt;but<s style="color:#8A8F98">&gt; lovely 🤩 </s>' in view.value
+    assert "5 of 8 tokens kept, 3 lost" in view.value
+    assert ">negative</b>, probability of positive <b>0.50</b>" in view.value
+    field.value = "Lovely"
+    assert "3 of 3 tokens kept" in view.value
+    assert asked == [("Slow <but> lovely 🤩 ", 9), ("Slow <but> lovely 🤩 ", 5), ("Lovely", 5)]
+    assert "max_length: <b>5</b>" in slider._repr_mimebundle_()["text/html"]
+
+
+def test_what_the_slider_shows_as_kept_is_what_the_tokenizer_keeps(tokenizer):
+    text = "An unputdownable thriller, très chic!"
+    whole = tokenizer(text)["input_ids"]
+    for limit in range(3, len(whole) + 2):
+        cut = tokenizer(text, truncation=True, max_length=limit)["input_ids"]
+        kept = widgets.truncation_html(tokenizer, text, limit, 0.5).partition("<s ")[0]
+        kept = kept.partition(">")[2]
+        pieces = "".join(tokenizer.convert_ids_to_tokens(cut[1:-1])).replace("##", "")
+        assert kept.lower().replace(" ", "").replace("è", "e") == pieces
 
 
 @pytest.fixture(scope="module")

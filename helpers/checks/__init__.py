@@ -1,6 +1,6 @@
 """The checks behind the exercises: each says that an answer is right, or what is wrong with it.
 
-In a notebook: `check("02.1", pad_batch)`. The exercises of notebook 02 are data in `nb02.py`.
+In a notebook: `check("02.2", pad_batch)`. The exercises of notebook 02 are data in `nb02.py`.
 """
 
 import copy
