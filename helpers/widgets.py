@@ -128,6 +128,49 @@ def truncation_html(tokenizer, text, max_length, positive):
     )
 
 
+def mask_explorer(model, tokenizer, text):
+    """Return a text field and bars of the pieces that the model guesses for each `[MASK]` in it.
+
+    `model` is one for masked language modelling.
+    """
+    field = _text_field(text, "Text")
+    return Playable([field, _view(functools.partial(guesses_html, model, tokenizer), [field])])
+
+
+@torch.inference_mode()
+def guesses(model, tokenizer, text, count=8):
+    """Return a list for each mask in a text: its likeliest pieces as (piece, probability).
+
+    Raises LearnerError if there is no mask in the text.
+    """
+    model.eval()
+    inputs = tokenizer(text, truncation=True, return_tensors="pt").to(model.device)
+    masked = inputs["input_ids"][0] == tokenizer.mask_token_id
+    if not masked.any():
+        raise LearnerError(
+            f"There is no {tokenizer.mask_token} in this text. Write {tokenizer.mask_token} for "
+            "the word that the model should guess."
+        )
+    chances, ids = model(**inputs).logits[0, masked].softmax(-1).topk(count)
+    return [list(zip(tokenizer.convert_ids_to_tokens(row), shares, strict=True))
+            for row, shares in zip(ids.tolist(), chances.tolist(), strict=True)]
+
+
+def guesses_html(model, tokenizer, text):
+    """Return HTML of what the model guesses for each mask: bars, the likeliest piece on top."""
+    columns = []
+    for found in guesses(model, tokenizer, text):
+        rows = "".join(
+            f'<div style="display:flex;align-items:center;gap:8px;line-height:1.5"><code '
+            f'style="width:110px;text-align:right">{html.escape(piece)}</code>'
+            f'<div style="width:{260 * share:.0f}px;min-width:2px;height:12px;'
+            f'background:{plots.BLUE}"></div><small>{share:.2f}</small></div>'
+            for piece, share in found
+        )
+        columns.append(f"<div>{rows}</div>")
+    return f'<div style="display:flex;flex-wrap:wrap;gap:24px">{"".join(columns)}</div>'
+
+
 def attention_explorer(model, tokenizer, text, layer=1, head=1):
     """Return sliders for layer and head (from 1) and a grid of who attends to whom.
 

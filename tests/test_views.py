@@ -1,5 +1,7 @@
 """Pictures and widgets: every figure has alt text, every control changes what is shown."""
 
+from types import SimpleNamespace
+
 import matplotlib
 import pytest
 import torch
@@ -40,6 +42,10 @@ RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accurac
                        validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
 MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
 EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+SIMILAR = torch.tensor([
+    [[1.0, 0.9, 0.9], [0.9, 1.0, 0.9], [0.9, 0.9, 1.0]],
+    [[1.0, 0.8, 0.4], [0.8, 1.0, 0.6], [0.4, 0.6, 1.0]],
+])
 BAG = {"bag": (0.8, 0.7, 0.9)}
 FIGURES = [
     (plots.loss_curves, ({"mine": RUN}, RUN), "mine ends at 0.50; the reference run ends"),
@@ -47,7 +53,11 @@ FIGURES = [
     (plots.accuracy_bars, (BAG, "Bars", 0.5, {"bag": [0.7]}), "bag 0.800"),
     (nb01.parameter_bars, ({"small": {"embeddings": 9e6, "encoder": 1e7}},),
      "small: embeddings 9.0 million, encoder 10.0 million"),
-    (nb01.transfer_diagram, (), "keeps that encoder frozen"),
+    (nb01.senses, (SIMILAR, ["She sat.", "He sat.", "It paid."], ["river", "river", "money"]),
+     "within a sense 0.80 on average, across 0.50. Line chart by layer. Gap: 0.00 at layer 0, "
+     "0.30 after layer 1"),
+    (nb01.transfer_diagram, ("small",), "pretraining on a larger model's outputs, then pairs of"),
+    (nb01.transfer_diagram, ("full",), "pretraining on masked words in books and Wikipedia"),
     (nb02.length_histogram, ([5, 9, 9], {"mean": 7.7}), "mean 8"),
     (nb02.mask_grids, ({"to 3": MASK, "to 128": MASK},), "to 3 17%, to 128 17%"),
     (nb03.learning_rates, (RUN,), "learning rate"),
@@ -89,6 +99,8 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
 @pytest.mark.parametrize(("draw", "arguments", "title"), [
     (nb02.length_histogram, ([3] * 19 + [90], {}), "95% of the texts have at most 3 tokens"),
     (nb02.length_histogram, ([3] * 18 + [90] * 2, {}), "100% of the texts have at most 90 tok"),
+    (nb01.parameter_bars, ({"a": {"embeddings": 1, "encoder": 3}, "b": {"embeddings": 1,
+     "encoder": 1}},), "The table holds 25% of a, 50% of b"),
     (nb03.learning_rates, (rates(0, 1e-4, 0),), "The learning rate is highest at step 2 of 3: "),
     (nb03.learning_rates, (rates(0, 1e-5, 1e-4),), "The learning rate is highest at step 3 of 3"),
     (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
@@ -104,6 +116,12 @@ def test_a_title_that_a_picture_brings_along_is_true_of_the_data(shown, draw, ar
     assert shown.title().startswith(title)
     if draw in (nb02.length_histogram, nb03.learning_rates):
         assert title in shown[0].alt
+
+
+def test_the_pairs_of_one_sense_are_framed_and_no_others(shown):
+    nb01.senses(SIMILAR, ["She sat.", "He sat.", "It paid."], ["river", "river", "money"])
+    frames = [patch.get_center().round().tolist() for patch in shown.figures[-1].axes[0].patches]
+    assert frames == [[1, 0], [0, 1]]
 
 
 def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
@@ -211,6 +229,35 @@ def test_attention_weights_of_a_row_add_up_to_one(eager, tokenizer):
     assert weights.shape == (6, 12, 32, 32)
     assert len(tokens) == 32
     assert torch.allclose(weights.sum(-1), torch.ones(6, 12, 32), atol=1e-5)
+
+
+class KnowsOneWord(torch.nn.Module):
+    """A stand-in for masked language modelling: the word is likeliest wherever there is text."""
+
+    device = "cpu"
+
+    def __init__(self, word, vocabulary):
+        super().__init__()
+        self.word, self.vocabulary = word, vocabulary
+
+    def forward(self, input_ids, **others):
+        logits = torch.zeros(*input_ids.shape, self.vocabulary)
+        logits[..., self.word] = 20
+        return SimpleNamespace(logits=logits)
+
+
+def test_typing_a_text_with_masks_shows_guesses_for_each(tokenizer):
+    word = tokenizer.convert_tokens_to_ids("warm")
+    model = KnowsOneWord(word, len(tokenizer))
+    explorer = widgets.mask_explorer(model, tokenizer, "A [MASK] room.")
+    field, view = explorer.children
+    assert view.value.count("warm") == 1
+    field.value = "A [MASK] and [MASK] <b>room</b>."
+    assert view.value.count("warm") == 2
+    first, second = widgets.guesses(model, tokenizer, field.value)
+    assert first[0][0] == second[0][0] == "warm"
+    field.value = "A warm room."
+    assert "There is no [MASK] in this text. Write [MASK] for the word" in view.value
 
 
 def test_typing_a_review_asks_the_model():

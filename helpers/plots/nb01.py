@@ -1,6 +1,7 @@
-"""The pictures of notebook 01: where the parameters are, and what moves from model to model."""
+"""The pictures of notebook 01: parameters, senses of a word by sentence and layer, transfer."""
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from helpers import plots
 from helpers.plots import BLUE, GREY, INK, ORANGE, PALE
@@ -23,33 +24,95 @@ def parameter_bars(models):
         f"{name}: " + plots.listed({p: f"{n / 1e6:.1f} million" for p, n in counts.items()})
         for name, counts in models.items()
     )
+    shares = [100 * counts["embeddings"] / sum(counts.values()) for counts in models.values()]
+    title = "The table holds " + ", ".join(
+        f"{share:.0f}% of {name}" for share, name in zip(shares, models, strict=True))
     plots.finish(axes, f"Stacked bars of parameters. {listing}.", xlim=(0, 1.14 * max(ends)),
-                 xlabel="millions of parameters", title="Where the parameters are")
+                 xlabel="millions of parameters", title=title)
 
 
 @plots.styled
-def transfer_diagram():
-    """Draw pretraining, feature extraction and fine-tuning beside each other."""
+def senses(similar, sentences, names):
+    """Draw how similar a word's vectors are: after the last layer, and by layer.
+
+    `similar` has the shape (1 + layers, sentences, sentences); layer 0 is the embedding. `names`
+    has the sense in each sentence. Pairs of one sense are framed in the heat map.
+    """
+    similar, names = np.asarray(similar), np.asarray(names)
+    figure, (grid, lines) = plots.new(height=5.2, rows=2)
+    other = names[:, None] != names
+    same = ~other & ~np.eye(len(names), dtype=bool)
+    within, across = similar[:, same].mean(1), similar[:, other].mean(1)
+    _heat_map(grid, similar[-1], same)
+    grid.set_xticks(range(len(names)), names)
+    grid.set_yticks(range(len(names)), sentences)
+    grid.set_title(f"After layer {len(similar) - 1} (framed: same sense)", fontsize=11)
+    layers = range(len(similar))
+    lines.plot(layers, within, "o-", color=BLUE)
+    lines.plot(layers, across, "s--", color=ORANGE)
+    lines.fill_between(layers, across, within, color=PALE, zorder=0)
+    for row, name, colour in ((within, "same sense", BLUE), (across, "other sense", ORANGE)):
+        lines.annotate(name, (layers[-1], row[-1]), xytext=(8, 0), textcoords="offset points",
+                       va="center", color=colour)
+    lines.set_xticks(layers)
+    lines.set(xlim=(-0.2, layers[-1] * 1.17), xlabel="after layer (0: embeddings)",
+              ylabel="mean similarity")
+    gaps = within - across
+    title = f"Gap: {gaps[0]:.2f} at layer 0, {gaps[-1]:.2f} after layer {layers[-1]}"
+    lines.set_title(title, fontsize=11)
+    plots.show(figure, "Heat map of similarities after the last layer: within a sense "
+                       f"{within[-1]:.2f} on average, across {across[-1]:.2f}. Line chart by "
+                       f"layer. {title}.")
+
+
+def _heat_map(axes, values, framed):
+    off = ~np.eye(len(values), dtype=bool)
+    low, high = values.min(), values[off].max()
+    axes.imshow(values, cmap=plots.PALE_TO_BLUE, vmin=low, vmax=high, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        is_dark = values[row, column] > (low + high) / 2
+        axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center",
+                  color="white" if is_dark else INK)
+        if framed[row, column]:
+            axes.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False,
+                                     ec=ORANGE, lw=2.5))
+    plots.without_frame(axes)
+
+
+@plots.styled
+def transfer_diagram(size="full"):
+    """Draw feature extraction, pretraining and fine-tuning beside each other, in this order.
+
+    `size` is that of the checkpoint: the small one was made in another way than the full one.
+    """
     figure, axes = plots.new(height=3.5)
     axes.set(xlim=(0, 12.4), ylim=(0, 6.2))
     axes.axis("off")
-    new = ORANGE, "trained from zero"
+    made, state, top = {
+        "small": ("a larger model's outputs,\nthen pairs of sentences", "trained: distilled",
+                  ("mean of the vectors\n(nothing to train)", GREY)),
+        "full": ("masked words in books\nand Wikipedia", "trained from random",
+                 ("head: word guesser\n(left behind)", ORANGE)),
+    }[size]
+    new = "head: classifier\ntrained from random", ORANGE
     columns = (
-        ("1  Pretraining", "masked words,\nmillions of texts", new, "word guesser"),
-        ("2a  Feature extraction", "labelled reviews", (GREY, "frozen"), "classifier"),
-        ("2b  Fine-tuning", "labelled reviews", (BLUE, "trained further"), "classifier"),
+        ("2a  Feature extraction", "labelled reviews", ("frozen: used, not changed", GREY), new),
+        ("1  Pretraining", made, (state, ORANGE), top),
+        ("2b  Fine-tuning", "labelled reviews", ("trained further", BLUE), new),
     )
-    for x, (title, data, (colour, state), head) in zip((0.2, 4.5, 8.8), columns, strict=True):
+    for x, (title, data, (state, colour), (head, above)) in zip((0.2, 4.5, 8.8), columns,
+                                                                strict=True):
         middle = x + 1.6
         axes.text(middle, 5.85, title, ha="center", weight="bold", fontsize=11.5)
-        plots.box(axes, (x, 0.2), (3.2, 0.95), data, PALE, INK, fontsize=10)
-        plots.box(axes, (x, 1.75), (3.2, 1.5), f"encoder\n{state}", colour, fontsize=10)
-        plots.box(axes, (x, 3.85), (3.2, 1.2), f"head: {head}\n{new[1]}", new[0], fontsize=10)
+        plots.box(axes, (x, 0.2), (3.2, 0.95), data, PALE, INK, fontsize=9.5)
+        plots.box(axes, (x, 1.75), (3.2, 1.5), f"encoder\n{state}", colour, fontsize=9.5)
+        plots.box(axes, (x, 3.85), (3.2, 1.2), head, above, fontsize=9.5)
         plots.arrow(axes, (middle, 1.15), (middle, 1.75), INK)
         plots.arrow(axes, (middle, 3.25), (middle, 3.85), INK)
-    for start, end in ((3.4, 4.5), (7.7, 8.8)):
+    for start, end in ((4.5, 3.4), (7.7, 8.8)):
         plots.arrow(axes, (start, 2.5), (end, 2.5), GREY, lw=1.6)
         axes.text((start + end) / 2, 2.72, "weights", ha="center", color=GREY, fontsize=9)
-    plots.show(figure, "Three columns. Pretraining trains encoder and head on masked words. "
-                       "Feature extraction keeps that encoder frozen under a new head. "
-                       "Fine-tuning trains the encoder further together with the new head.")
+    plots.show(figure, f"Three columns. In the middle, pretraining on {' '.join(made.split())} "
+                       "makes the encoder. On the left, feature extraction keeps that encoder "
+                       "frozen under a new head. On the right, fine-tuning trains it further "
+                       "together with a new head.")
