@@ -276,6 +276,8 @@ def train(works, output, recipe=None, *, work_folder=None, progress=True):
         **measured,
         "most_frequent": {"reviews": most_frequent(reviews, held_out["reviews"]),
                           "prose": most_frequent(prose, held_out["prose"])},
+        "frequent_pieces": {name: tokenizer.convert_ids_to_tokens(frequent(texts))
+                            for name, texts in {"reviews": reviews, "prose": prose}.items()},
         "untrained_head": {name: measure(new_model(recipe.seed), rows)
                            for name, rows in held_out.items()},
         "guesses": guesses(model, tokenizer), "pronouns": pronouns(model, tokenizer),
@@ -322,11 +324,16 @@ def measure(model, rows):
     return _figures(masks, nats, first, five)
 
 
-def most_frequent(texts, rows):
-    """Return the same of the pieces that are most frequent in the texts, wherever the mask is."""
+def frequent(texts):
+    """Return the five pieces that are most frequent in texts, the first of them first."""
     counts = Counter(itertools.chain.from_iterable(texts))
+    return [piece for piece, _ in counts.most_common(5)]
+
+
+def most_frequent(texts, rows):
+    """Return the same figures of guessing those pieces, wherever the mask is."""
+    counts, top = Counter(itertools.chain.from_iterable(texts)), frequent(texts)
     labels = torch.cat([batch["labels"][batch["labels"] != -100] for batch in rows]).tolist()
-    top = [piece for piece, _ in counts.most_common(5)]
     share = torch.tensor([counts[label] + 1 for label in labels]) / (counts.total() + 30_522)
     return _figures(len(labels), -float(share.log().sum()), labels.count(top[0]),
                     sum(label in top for label in labels))

@@ -18,6 +18,19 @@ from helpers.errors import LearnerError
 
 FIND = "from helpers import checkpoints as c; print(c.find('bert-mlm', 'small').path, flush=True)"
 
+SLOWLY = f"""
+import time
+from helpers import joined
+
+def slowly(*arguments, join=joined._join):
+    print("joining")
+    time.sleep(2)
+    join(*arguments)
+
+joined._join = slowly
+{FIND}
+"""
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -102,15 +115,13 @@ def test_a_damaged_folder_is_joined_anew(damage, ready):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
-def test_processes_that_join_at_once_end_with_one_whole_folder(cache):
-    started = [subprocess.Popen([sys.executable, "-c", FIND], cwd=paths.ROOT, encoding="utf-8",
+def test_of_processes_that_come_at_once_one_joins_and_the_others_wait():
+    started = [subprocess.Popen([sys.executable, "-c", SLOWLY], cwd=paths.ROOT, encoding="utf-8",
                                 stdout=subprocess.PIPE) for _ in range(3)]
-    printed = {process.communicate()[0].strip() for process in started}
+    printed = [process.communicate()[0].split() for process in started]
     assert [process.returncode for process in started] == [0, 0, 0]
-    (folder,) = printed
-    assert joined._is_whole(find())
-    assert str(find()) == folder
-    assert len([path for path in cache.rglob("*") if path.is_dir()]) == 4
+    assert sorted(map(len, printed)) == [1, 1, 2], "one says that it joins"
+    assert {words[-1] for words in printed} == {str(find())}
 
 
 def test_without_a_cache_a_temporary_folder_serves_and_goes(cache, tmp_path):
