@@ -25,7 +25,6 @@ REVIEWS = {  # how many of train, validation and test
     "07": (16, 8, 8),
 }
 SHORTER = {  # what stands in a cell once, and what stands there instead
-    "02": {"step = len(batches) // 10": "step = len(batches) // 3"},
     "04": {
         'share = encoded["train"].select(range(480))': 'share = encoded["train"]',
         # as many steps, with a sixteenth of the reviews in each

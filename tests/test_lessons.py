@@ -6,6 +6,8 @@ import json
 import lesson_lint
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from nbconvert import SlidesExporter
 from notebook_lint import COLAB, IGNORED, tags, text_of
 
 from conftest import csv_of
@@ -114,3 +116,27 @@ def test_more_than_two_classes_are_refused_with_the_notebook_for_them():
     rows = [{"text": f"Text {i}", "label": i % 3} for i in range(60)]
     with pytest.raises(LearnerError, match=r"notebook 12"):
         texts.load(rows)
+
+
+@named
+def test_as_slides_a_lesson_shows_its_sections_and_not_its_exercises(path):
+    page, _ = SlidesExporter().from_filename(path)
+    notebook = nbformat.read(path, as_version=4)
+    markdown = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    sections = sum(line.startswith("## ") for source in markdown for line in source.splitlines())
+    assert page.count("<section>") > 2 * sections
+    assert "google.colab" not in page
+    assert 'check(' not in BeautifulSoup(page, "html.parser").get_text()
+
+
+def test_a_heading_begins_a_slide_and_exercises_are_left_out():
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    solution = "<details><summary>Solution</summary>\n\nx\n\n</details>"
+    for cell, kind in (
+        (markdown("## A part"), "slide"), (markdown("A sentence."), "subslide"),
+        (code("print(1)"), "-"), (code('def f():\n    ...\n\n\ncheck("02.1", f)'), "skip"),
+        (markdown(solution), "skip"), (markdown(f"{solution}\n\n## A part"), "subslide"),
+        (markdown("## Exercises\n\n**02.1 · x**"), "skip"),
+        (code("import os", metadata={"tags": [COLAB]}), "skip"),
+    ):
+        assert run.slide(cell) == kind, cell.source

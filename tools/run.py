@@ -14,6 +14,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from helpers import checkpoints, paths, preflight, requirements
 from helpers.measure import Measured
+from tools import stamp
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 TIMINGS = paths.REFERENCE / "timings.json"
@@ -128,11 +129,27 @@ def tidy(notebook):
     """Take out of a notebook what differs from run to run and says nothing; returns it."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        cell.metadata["slideshow"] = {"slide_type": slide(cell)}
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3",
     }
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
+
+
+def slide(cell):
+    """Return what a cell is on slides: those of `jupyter nbconvert --to slides`.
+
+    A heading begins a slide, other prose a slide below it, and code stays on the slide of the
+    prose before it. Colab's cell and the exercises are left out.
+    """
+    exercise = re.search(r"^check\(|^<details><summary>Solution|^## Exercises", cell.source, re.M)
+    goes_on = re.search(r"^## (?!Exercises)", cell.source.rpartition("</details>")[2], re.M)
+    if stamp.TAG in cell.metadata.get("tags", []) or (exercise and not goes_on):
+        return "skip"
+    if cell.cell_type == "code":
+        return "-"
+    return "slide" if cell.source.startswith("#") else "subslide"
 
 
 def verified(notebook, date):

@@ -23,8 +23,9 @@ def guesses(sentence, milestones, columns=6):
     for x, look in enumerate(chosen):
         for y, (piece, probability) in enumerate(look["guesses"][sentence]):
             strength = probability / surest
-            plots.box(axes, (x + 0.04, y + 0.08), (0.92, 0.84), f"{piece}  {probability:.0%}",
-                      PALE_TO_BLUE(strength), "white" if strength > 0.45 else INK, fontsize=9.5)
+            plots.box(axes, (x + 0.04, y + 0.08), (0.92, 0.84),
+                      f"{piece}  {_percent(probability)}", PALE_TO_BLUE(strength),
+                      "white" if strength > 0.45 else INK, fontsize=9.5)
     axes.set_xticks(np.arange(len(chosen)) + 0.5, [f"{look['step']:,}" for look in chosen])
     axes.set(yticks=[], xlim=(0, len(chosen)), ylim=(5, 0))
     plots.without_frame(axes)
@@ -33,6 +34,10 @@ def guesses(sentence, milestones, columns=6):
     plots.finish(axes, f"Guesses for “{sentence}”. Step {chosen[0]['step']}: {first}. "
                        f"Step {chosen[-1]['step']:,}: {last}.",
                  xlabel="steps of training", title=f"“{sentence}”: the five best guesses")
+
+
+def _percent(share):
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
 
 
 @plots.styled
