@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -124,13 +125,13 @@ def test_a_right_answer_passes_in_another_form(number, form, verdict):
 
 
 @pytest.mark.parametrize(("number", "answer", "said"), [
-    ("00.1", lambda train, test: "0.25", "it is a number; yours is a str."),
-    ("00.1", lambda train, test: 1 / 0, "stops with ZeroDivisionError in the line `(\"00.1\", "),
-    ("00.1", lambda train, test: train.reverse(), "changes the values it was given"),
-    ("00.2", lambda p, n: 1.96 * (p * (1 - p) / 400) ** 0.5,
-     "For accuracy = 0.75 and n = 100 it is 0.08487; yours is 0.04244."),
-    ("00.2", lambda p, n: None if n == 100 else 1.96 * (p * (1 - p) / n) ** 0.5,
-     "For accuracy = 0.75 and n = 100 it is a number; yours is nothing."),
+    ("00.1", lambda train, test, p: "0.25", "it is a number; yours is a str."),
+    ("00.1", lambda train, test, p: 1 / 0,
+     "stops with ZeroDivisionError in the line `(\"00.1\", "),
+    ("00.1", lambda train, test, p: train.reverse(), "changes the values it was given"),
+    ("00.2", lambda p, half: 400, "For accuracy = 0.9 and half = 0.03 it is 385; yours is 400."),
+    ("00.2", lambda p, half: None if p == 0.8 else math.ceil(3.8416 * p * (1 - p) / half**2),
+     "For accuracy = 0.8 and half = 0.02 it is a number; yours is nothing."),
     ("01.2", lambda hidden, mask: (hidden * mask[..., None]).sum(1) / torch.tensor([[4], [2]]),
      "stops with RuntimeError"),
     ("02.1", lambda first, second: [101, *first, 102, *second, 102],

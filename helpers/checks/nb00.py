@@ -13,8 +13,9 @@ def _right(predictions, labels):
     return sum(p == y for p, y in zip(predictions, labels, strict=True))
 
 
-def _gain(chosen_on, test, predictions):
-    return (_right(predictions, test) - test.count(_majority(chosen_on))) / len(test)
+def _gain(train_labels, test_labels, predictions):
+    by_majority = test_labels.count(_majority(train_labels))
+    return (_right(predictions, test_labels) - by_majority) / len(test_labels)
 
 
 def _alone(first, second):
@@ -22,9 +23,9 @@ def _alone(first, second):
     return pairs.count((True, False)), pairs.count((False, True))
 
 
-def _differ(first, second, factor=1.96):
+def _differ(first, second):
     only_first, only_second = _alone(first, second)
-    return abs(only_first - only_second) > factor * math.sqrt(only_first + only_second)
+    return abs(only_first - only_second) > 1.96 * math.sqrt(only_first + only_second)
 
 
 def _rows(both, first, second, neither=0):
@@ -34,8 +35,8 @@ def _rows(both, first, second, neither=0):
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-def _needed(pretrained, scratch, count, reached=lambda a, goal: a >= goal):
-    return min((n for n, a in scratch.items() if reached(a, pretrained[count])), default=0)
+def _needed(pretrained, scratch, count):
+    return min((n for n, a in scratch.items() if a >= pretrained[count]), default=0)
 
 
 EXERCISES = {
@@ -60,7 +61,7 @@ EXERCISES = {
     ),
     "00.2": Exercise(
         lambda accuracy, half: math.ceil(1.96**2 * accuracy * (1 - accuracy) / half**2),
-        cases=[(0.9, 0.03), (0.8, 0.01), (0.95, 0.02)],
+        cases=[(0.9, 0.03), (0.8, 0.02), (0.95, 0.02)],
         wrong={
             "Round up: with a text less, the interval is a little too wide.":
                 lambda p, h: int(1.96**2 * p * (1 - p) / h**2),
@@ -80,7 +81,7 @@ EXERCISES = {
             "Texts that both get right, or both wrong, say nothing: count the other ones.":
                 lambda a, b: abs(sum(a) - sum(b)) > 1.96 * math.sqrt(len(a)),
             "Compare with 1.96 times the square root, not with the square root.":
-                lambda a, b: _differ(a, b, 1.0),
+                lambda a, b: abs(sum(b) - sum(a)) > math.sqrt(sum(_alone(a, b))),
             "Take the square root of how many texts only one gets right.":
                 lambda a, b: abs(sum(a) - sum(b)) > 1.96 * sum(_alone(a, b)),
             "Either model may be the better one: take the absolute value.":
@@ -100,7 +101,7 @@ EXERCISES = {
             "Where scratch never gets there, return 0.":
                 lambda p, s, n: _needed(p, s, n) or max(s),
             "As accurate is enough: use >=.":
-                lambda p, s, n: _needed(p, s, n, lambda a, goal: a > goal),
+                lambda p, s, n: min((k for k, a in s.items() if a > p[n]), default=0),
             "Take the smallest number of labels that is enough.":
                 lambda p, s, n: max((k for k, a in s.items() if a >= p[n]), default=0),
         },
