@@ -77,7 +77,9 @@ def test_the_lint_of_lessons_finds_a_planted_fault(problem, plant, tmp_path):
 
 
 def outputs(cell):
-    return "".join(text_of(output) for output in cell.outputs)
+    """What is compared of a cell's outputs: texts, those of pictures and widgets by their kind."""
+    return [sorted((kind, text) for kind, text in output.data.items() if kind.startswith("text/"))
+            if "data" in output else text_of(output) for output in cell.outputs]
 
 
 @named
@@ -99,7 +101,7 @@ def test_a_lesson_runs_to_its_end_with_sixty_texts_of_ones_own(path, data, tmp_p
     own = ("from helpers import reviews, texts\n\n"
            f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
     notebook.cells = [nbformat.v4.new_code_cell(own), *notebook.cells]
-    said = "".join(outputs(c) for c in executed(notebook, tmp_path))
+    said = "".join(text_of(o) for c in executed(notebook, tmp_path) for o in c.outputs)
     if "curves.compare" in json.dumps(notebook):
         assert "other data than the reference run" in said
 
