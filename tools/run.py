@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import json
+import os
 import re
 import sys
 import tempfile
@@ -92,11 +93,12 @@ def chosen(names=()):
     return [p for p in every if not wanted or any(p.name.startswith(w) for w in wanted)]
 
 
-def execute(path):
+def execute(path, environment=None):
     """Run one notebook in a fresh kernel, in its own folder.
 
-    Returns the executed notebook, seconds, peak memory of the kernel in bytes, and the error
-    that stopped it or None.
+    `environment` holds variables for the kernel, beside those of this process. Returns the
+    executed notebook, seconds, peak memory of the kernel in bytes, and the error that stopped it
+    or None.
     """
     notebook, error, number = nbformat.read(path, as_version=4), None, 0
     client = NotebookClient(
@@ -115,7 +117,7 @@ def execute(path):
     client.on_cell_start = watch
     with Measured() as cost:
         try:
-            client.execute()
+            client.execute(env=os.environ | (environment or {}))
         except CellExecutionError as stopped:
             error = f"{stopped.ename}: {stopped.evalue}"
         except CellTimeoutError:
