@@ -31,6 +31,7 @@ def prose(notebook):
     """Return what is read of the Markdown cells: nothing folded, no exercise, no address."""
     cells = (c.source for c in notebook.cells if c.cell_type == "markdown")
     text = "\n\n".join(TASK.sub("", FOLDED.sub("", source)) for source in cells)
+    text = re.sub(r"<small>.*?</small>", "", text)  # when it was last verified
     return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 

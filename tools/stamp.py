@@ -14,7 +14,8 @@ from helpers import paths, requirements
 from helpers.errors import LearnerError
 
 TAG = "colab"
-METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": [TAG]}  # code folded
+METADATA = {"cellView": "form", "jupyter": {"source_hidden": True},  # its code is folded
+            "slideshow": {"slide_type": "skip"}, "tags": [TAG]}
 CELL = """\
 # @title On Colab, run this cell first: it fetches the project. Elsewhere it does nothing.
 import os

@@ -68,7 +68,8 @@ def _worth(means):
     """Say how many labels pretraining saves, as far as the data show it."""
     tuned, scratch = means["fine-tuned"], means["from scratch"]
     most = max(scratch)
-    enough = [n for n, accuracy in tuned.items() if accuracy >= max(scratch.values())]
+    best = round(max(scratch.values()), 2)  # as it is printed
+    enough = [n for n, accuracy in tuned.items() if round(accuracy, 2) >= best]
     if not enough or min(enough) >= most:
         return "Accuracy by the number of labels"
     return f"Fine-tuned on {min(enough):,} reviews: as good as from scratch on {most:,}"
