@@ -58,7 +58,7 @@ def learning_curve(accuracies, chance=0.5):
     axes.set_xticks(counts, [f"{n:,}" for n in counts])
     axes.xaxis.set_minor_locator(NullLocator())
     plots.mark_level(axes, chance, "chance")
-    best = {name: f"{row[max(row)]:.2f} with {max(row):,}" for name, row in means.items()}
+    best = {name: f"{row[max(row)]:.3f} with {max(row):,}" for name, row in means.items()}
     plots.finish(axes, f"Lines of test accuracy over the number of labels: {plots.listed(best)}.",
                  xlabel="labelled reviews to learn from (dots: one seed each; lines: their mean)",
                  ylabel="test accuracy", title=_worth(means))
