@@ -172,8 +172,8 @@ def _problems(name, rows, known, text, label):
     elif len(others):
         problems.append(
             f"{name}: the column {label!r} holds the classes {tables.listed(classes)} "
-            f"({len(classes)} in all); these lessons take two, written 0 and 1. More classes are "
-            f"for notebook 12. Other labels are in {tables.where(others.index)}."
+            f"({len(classes)} in all); these lessons take two, written 0 and 1. Other labels are "
+            f"in {tables.where(others.index)}. More classes are for notebook 12."
         )
     elif len(classes) == 1:
         problems.append(f"{name}: every label is {classes[0]}. A classifier needs both classes.")

@@ -251,10 +251,10 @@ def _bar(name, positive):
     label = f'<span style="width:150px">{html.escape(name)}</span>' if name else ""
     return (
         f'<div style="display:flex;align-items:center;gap:10px">{label}<span>negative</span>'
-        f'<div style="width:280px;height:16px;border-radius:8px;background:{plots.ORANGE};'
+        f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
         'overflow:hidden;display:flex;justify-content:flex-end">'
         f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
-        f"<span>positive: <b>{positive:.2f}</b></span></div>"
+        f"<span>positive: <b>{positive:.3f}</b></span></div>"
     )
 
 

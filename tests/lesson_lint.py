@@ -93,6 +93,8 @@ def _questions(notebook):
             yield f"question {name[1]} does not have exactly one right answer"
         if any(v and len(v[2].split()) < 6 for v in verdicts):
             yield f"question {name[1]} has an answer that is not explained"
+        if any(re.search(r"[*`]", title) for title, _ in answers):
+            yield f"question {name[1]} has Markdown in a <summary>, which shows it as it is"
         letters = [title[:3] for title, _ in answers]
         if letters != [f"{letter}. " for letter in "ABCD"[: len(answers)]]:
             yield f"the answers of question {name[1]} are not lettered in order"

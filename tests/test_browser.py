@@ -107,6 +107,12 @@ def test_a_widget_run_in_the_browser_is_drawn(number, index, lab, page):
     assert notebook.problems == []
 
 
+def widget(number, name):
+    """Return the index of the cell of a notebook that makes a widget by this name."""
+    cells = nbformat.read(NOTEBOOKS[number], as_version=4).cells
+    return next(i for i in WIDGETS[number] if name in cells[i].source)
+
+
 def play(notebook, index):
     """Run a cell with a widget and what it needs; return it and a function that returns its view.
     """
@@ -120,7 +126,8 @@ def play(notebook, index):
     cell.scroll_into_view_if_needed()
     content = cell.locator(".widget-html-content")  # a progress bar has none
     view = (content if content.count() else cell.locator(".jupyter-widgets")).first.inner_html
-    assert browser.wait_for(view, 30, "the widget to be drawn")
+    drawn = cell.locator(".jupyter-widgets").first.inner_html
+    assert browser.wait_for(drawn, 30, "the widget to be drawn")
     return cell, view
 
 
@@ -130,7 +137,7 @@ def changed(view, before):
 
 def test_a_text_typed_into_the_token_explorer_is_tokenized(lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS["02"].name)
-    cell, view = play(notebook, WIDGETS["02"][0])
+    cell, view = play(notebook, widget("02", "token_explorer"))
     before = view()
     cell.locator(".widget-text input").fill("unbelievably tokenizable")
     changed(view, before)
@@ -154,7 +161,7 @@ def test_a_lower_max_length_loses_more_of_the_review_and_its_verdict(lab, page):
 
 def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS["01"].name)
-    cell, view = play(notebook, WIDGETS["01"][0])
+    cell, view = play(notebook, widget("01", "attention_explorer"))
     before = view()
     cell.locator(".noUi-handle").first.focus()
     page.keyboard.press("ArrowRight")
@@ -166,7 +173,7 @@ def test_a_moved_slider_shows_another_layer_and_a_restarted_kernel_goes_on(lab, 
     started = time.monotonic()
     assert notebook.run_cell(first)["red"] == 0
     assert time.monotonic() - started < 120
-    assert play(notebook, WIDGETS["01"][0])[1]() == before
+    assert play(notebook, widget("01", "attention_explorer"))[1]() == before
 
 
 def test_what_a_cell_needs_are_the_cells_that_give_it_its_names_and_files():

@@ -48,6 +48,7 @@ FAULTS = {
     "exactly one right": lambda n: replace_in(question(n), "**No.**", "**Right.**", 1),
     "not explained": lambda n: question(n).update(source=(
         question(n).source.rpartition("**Right.**")[0] + "**Right.** Yes.\n\n</details>")),
+    "Markdown in a <summary>": lambda n: replace_in(question(n), "<summary>A. ", "<summary>A. *"),
     "not lettered in order": lambda n: replace_in(question(n), "<summary>B. ", "<summary>X. "),
     "answers; three or four": lambda n: question(n).update(
         source=question(n).source.partition("<details><summary>C.")[0]),

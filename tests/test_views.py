@@ -266,14 +266,14 @@ def test_typing_a_review_asks_the_model():
     field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first").children
     field.value = "second"
     assert asked == ["first", "second"]
-    assert "0.75" in view.value
+    assert "0.750" in view.value
 
 
 def test_a_review_is_put_to_several_models_by_name():
     models = {"bag <b>": lambda texts: [[0.9, 0.1]], "BERT": lambda texts: [[0.2, 0.8]]}
     _, view = widgets.classifiers(models, "Fine.").children
-    assert view.value.index("bag &lt;b&gt;") < view.value.index("0.10") < view.value.index("BERT")
-    assert "0.80" in view.value
+    assert view.value.index("bag &lt;b&gt;") < view.value.index("0.100") < view.value.index("BERT")
+    assert "0.800" in view.value
 
 
 @pytest.fixture
