@@ -6,7 +6,7 @@ import re
 
 import nbformat
 import pytest
-from notebook_lint import COLAB, tags
+from lesson_lint import reading_minutes
 
 from helpers import paths
 from tools import run
@@ -19,7 +19,6 @@ SHEET = {
     )
 }
 NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
-WORDS_A_MINUTE, SECONDS_A_LINE, SECONDS_A_FIGURE = 180, 4, 30  # as the page says
 
 
 def test_the_run_sheet_lists_every_notebook():
@@ -54,12 +53,7 @@ def test_the_exercises_of_a_notebook_add_up_to_what_it_says(number, notebook):
 
 
 def test_the_time_to_read_is_near_a_count(number, notebook):
-    text = re.sub(r"<details>.*?</details>", "", prose(notebook), flags=re.S)
-    code = [c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c)]
-    lines = sum(len(cell.source.splitlines()) for cell in code)
-    figures = sum("image/png" in o.get("data", {}) for cell in code for o in cell.outputs)
-    counted = len(text.split()) / WORDS_A_MINUTE
-    counted += (lines * SECONDS_A_LINE + figures * SECONDS_A_FIGURE) / 60
+    counted = reading_minutes(notebook)
     assert counted / 1.5 < SHEET[number][0] < counted * 1.5, f"counted {counted:.0f} minutes"
 
 
