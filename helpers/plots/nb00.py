@@ -13,8 +13,9 @@ from helpers.plots import INK, PALE_TO_BLUE
 def guesses(sentence, milestones, columns=6):
     """Draw the five best guesses for a sentence's [MASK], a column for each recorded step.
 
-    `milestones` are dictionaries with `step` and `guesses`, {sentence: [(piece, probability)]};
-    the last `columns` of them are drawn, and the first one.
+    `milestones` are dictionaries with `step`, `guesses`, {sentence: [(piece, probability)]}, and
+    the share `reviews["top5"]` of hidden pieces that were among the five best guesses; the last
+    `columns` of them are drawn, and the first one.
     """
     chosen = milestones if len(milestones) <= columns else [
         milestones[0], *milestones[-(columns - 1):]]
@@ -26,14 +27,16 @@ def guesses(sentence, milestones, columns=6):
             plots.box(axes, (x + 0.04, y + 0.08), (0.92, 0.84),
                       f"{piece}  {_percent(probability)}", PALE_TO_BLUE(strength),
                       "white" if strength > 0.45 else INK, fontsize=9.5)
-    axes.set_xticks(np.arange(len(chosen)) + 0.5, [f"{look['step']:,}" for look in chosen])
+    axes.set_xticks(np.arange(len(chosen)) + 0.5,
+                    [f"{look['step']:,}\n{look['reviews']['top5']:.0%}" for look in chosen])
     axes.set(yticks=[], xlim=(0, len(chosen)), ylim=(5, 0))
     plots.without_frame(axes)
-    first, last = (plots.listed({p: f"{s:.0%}" for p, s in look["guesses"][sentence]})
-                   for look in (chosen[0], chosen[-1]))
-    plots.finish(axes, f"Guesses for “{sentence}”. Step {chosen[0]['step']}: {first}. "
-                       f"Step {chosen[-1]['step']:,}: {last}.",
-                 xlabel="steps of training", title=f"“{sentence}”: the five best guesses")
+    said = "; ".join(f"step {look['step']:,} ({look['reviews']['top5']:.0%}): "
+                     + plots.listed({p: f"{s:.0%}" for p, s in look["guesses"][sentence]})
+                     for look in chosen)
+    plots.finish(axes, f"The five best guesses for “{sentence}” by {said}.",
+                 xlabel="steps of training, and how often a hidden word was among the five",
+                 title=f"“{sentence}”: the five best guesses")
 
 
 def _percent(share):

@@ -116,3 +116,27 @@ def transfer_diagram(size="full"):
                        "makes the encoder. On the left, feature extraction keeps that encoder "
                        "frozen under a new head. On the right, fine-tuning trains it further "
                        "together with a new head.")
+
+
+@plots.styled
+def heads(attention, similarity, pair):
+    """Draw for each head its attention in one pair of words, and what is left without it.
+
+    Both arrays have the shape (layers, heads). `similarity` compares a text's vector with and
+    without the head. The heads of the last layer, and the one with the most attention, are marked.
+    """
+    attention, similarity = np.asarray(attention), np.asarray(similarity)
+    _, axes = plots.new(height=3.4)
+    axes.plot(attention[:-1].ravel(), similarity[:-1].ravel(), "o", color=BLUE, alpha=0.6,
+              label="a head of another layer")
+    axes.plot(attention[-1], similarity[-1], "D", color=ORANGE, label="a head of the last layer")
+    layer, head = np.unravel_index(attention.argmax(), attention.shape)
+    most, left = attention[layer, head], similarity[layer, head]
+    axes.annotate(f"layer {layer + 1}, head {head + 1}", (most, left), xytext=(0, 9),
+                  textcoords="offset points", ha="right", color=INK)
+    plots.finish(
+        axes, f"Scatter plot of {attention.size} heads: attention in {pair} against the "
+              f"similarity that is left without the head. Most attention {most:.2f}, in layer "
+              f"{layer + 1}; there {left:.2f} is left. The smallest is {similarity.min():.2f}.",
+        xlabel=f"attention {pair}", ylabel="similarity without it",
+        title="The attention of a head, and what its removal changes")
