@@ -1,4 +1,4 @@
-"""Exercises of notebook 04: a metric, the number of updates, the best and the newest checkpoint."""
+"""Exercises of notebook 04: a metric, the number of steps, the best and the newest checkpoint."""
 
 import math
 
