@@ -1,4 +1,4 @@
-"""How long something takes and how much memory it needs at most."""
+"""How long something takes, how much memory it needs at most, and what a training keeps in it."""
 
 import contextlib
 import threading
@@ -38,3 +38,25 @@ class Measured:
                 self.peak = max(self.peak, psutil.Process(self.pid).memory_info().rss)
             if self._done.wait(0.05):
                 return
+
+
+def activations(model, batch):
+    """Return the bytes that a forward pass of `model` keeps for the backward pass.
+
+    Parameters and buffers are not counted, what autocast makes of them is. PyTorch shows every
+    tensor that it keeps to a hook; tensors that share their memory count once.
+    """
+    import torch
+
+    own = {t.untyped_storage().data_ptr() for t in [*model.parameters(), *model.buffers()]}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model(**batch).loss
+    del loss  # until here it keeps them alive, so that no two have one address
+    return sum(size for address, size in kept.items() if address not in own)

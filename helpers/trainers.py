@@ -232,7 +232,8 @@ def _identity(trainer):
     identity = {
         "model": type(model).__name__,
         **_known_config(model.config.to_dict()),
-        "trained parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "parameters": runs.fingerprint(
+            [(name, list(p.shape), p.requires_grad) for name, p in model.named_parameters()]),
         **settings(trainer.args),
     }
     if hasattr(rows, "__len__"):

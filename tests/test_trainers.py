@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import re
 import shutil
 import sys
 import time
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 import tiny_run
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
+from transformers import Trainer, TrainingArguments, default_data_collator
 
-from helpers import batching, curves, trainers, training
+from helpers import batching, curves, runs, trainers, training
 from helpers.errors import LearnerError
 from making.progress import ProgressBar
 from tools import run
@@ -32,7 +33,7 @@ def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
         by_hand, batching.loader(encoded, tokenizer, 12, train=True), epochs=1
     )
     record = trainers.RecordCurve()
-    optimizer = torch.optim.AdamW(by_trainer.parameters(), lr=5e-5, fused=True)
+    optimizer = torch.optim.AdamW(training.parameter_groups(by_trainer), lr=5e-5, fused=True)
     arguments = TrainingArguments(
         str(tmp_path), num_train_epochs=1, per_device_train_batch_size=12, learning_rate=5e-5,
         warmup_steps=0, logging_steps=1, save_strategy="no", seed=0, disable_tqdm=True,
@@ -51,22 +52,63 @@ def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
                           training.predict(by_trainer, tokenizer, texts), atol=1e-5)
 
 
+def notebook():
+    return nbformat.read(next(p for p in run.chosen() if p.name.startswith("04")), as_version=4)
+
+
 def test_what_the_notebook_writes_by_hand_is_what_helpers_keeps(tmp_path):
-    """Its two classes give the batches and the curve of `trainers`' own."""
-    path = next(p for p in run.chosen() if p.name.startswith("04"))
-    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    space = {"Trainer": Trainer, "TrainerCallback": TrainerCallback,
-             "batching": batching, "curves": curves, "time": time}
-    for name in ("class GroupedTrainer(", "class RecordCurve("):
+    """Its Trainer gives the batches, and its function the curve, of `trainers`' own."""
+    cells = [c.source for c in notebook().cells if c.cell_type == "code"]
+    space = {"Trainer": Trainer, "batching": batching, "curves": curves, "runs": runs,
+             "share": tiny_run.rows()}
+    for name in ("class GroupedTrainer(", "def curve_of("):
         exec(next(source for source in cells if source.startswith(name)), space)
-    found = []
-    for kind, callback in ((space["GroupedTrainer"], space["RecordCurve"]),
-                           (trainers.GroupedTrainer, trainers.RecordCurve)):
-        record = callback()
-        tiny_run.build(tmp_path, kind=kind, callbacks=[record], save_strategy="no").train()
-        found.append(record.curve)
-    assert found[0].loss == found[1].loss
-    assert found[0].learning_rate == found[1].learning_rate
+    losses = []
+    for kind in (space["GroupedTrainer"], trainers.GroupedTrainer):
+        record = trainers.RecordCurve()
+        trainer = tiny_run.build(tmp_path, kind=kind, callbacks=[record], save_strategy="no",
+                                 eval_strategy="epoch", evaluation=tiny_run.rows(8))
+        trainer.compute_metrics = lambda prediction: {"accuracy": 0.5}
+        trainer.train()
+        by_hand = space["curve_of"](trainer.state.log_history)
+        assert by_hand.loss == record.curve.loss
+        assert by_hand.learning_rate == record.curve.learning_rate
+        assert by_hand.validation == record.curve.validation
+        losses.append(by_hand.loss)
+    assert losses[0] == losses[1]
+
+
+def test_each_old_name_is_refused_and_the_new_one_is_known():
+    """Those of the table in the notebook."""
+    table = next(c.source for c in notebook().cells if "| in the recipe |" in c.source)
+    pairs = re.findall(r"^\| `(\w+)=(\S+)` \| `(\w+)=(\S+)` \|$", table, re.M)
+    assert len(pairs) == 4
+    for old, value, new, now in pairs:
+        with pytest.raises(TypeError, match=old):
+            TrainingArguments("runs/none", **{old: eval(value)})
+        TrainingArguments("runs/none", **{new: eval(now)})
+    for old in ("logging_dir", "overwrite_output_dir"):
+        assert f"| `{old}=" in table
+        with pytest.raises(TypeError, match=old):
+            TrainingArguments("runs/none", **{old: True})
+    with pytest.raises(TypeError, match="tokenizer"):
+        Trainer(tiny_run.model(), tokenizer=None)
+
+
+@pytest.mark.parametrize("needs_a_line", [True, False])
+def test_under_accumulation_the_loss_of_one_large_batch_takes_a_line(needs_a_line, tmp_path):
+    """As the notebook says. If transformers mends it, the notebook has to change."""
+    logs = []
+    for changed in ({}, {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}):
+        trainer = tiny_run.build(tmp_path, kind=Trainer, save_strategy="no", max_steps=3,
+                                 **changed)
+        trainer.model.eval()
+        if changed and not needs_a_line:
+            trainer.model_accepts_loss_kwargs = False
+        trainer.train()
+        logs.append(next(row for row in trainer.state.log_history if "loss" in row))
+    times = 4 if needs_a_line else 1
+    assert logs[1]["loss"] == pytest.approx(times * logs[0]["loss"], rel=0.05)
 
 
 def test_a_live_curve_is_the_recorded_one(tmp_path, capsys):
@@ -256,6 +298,52 @@ def test_another_run_does_not_resume(finished, changed, said):
     with pytest.raises(LearnerError, match=said):
         trainers.train(tiny_run.build(finished, **changed), resume=True)
     assert sorted(finished.rglob("*")) == before
+
+
+@pytest.mark.parametrize("frozen", ["pooler.dense.bias", "intermediate.dense.weight"])
+def test_other_parameters_by_name_or_frozen_are_another_run(frozen, finished):
+    trainer = tiny_run.build(finished)
+    for name, parameter in trainer.model.named_parameters():
+        if name.endswith(frozen):
+            parameter.requires_grad_(False)
+            break
+    with pytest.raises(LearnerError, match="other settings: other parameters"):
+        trainers.train(trainer, resume=True)
+    renamed = tiny_run.build(finished)
+    renamed.model.head = renamed.model._modules.pop("classifier")
+    with pytest.raises(LearnerError, match="other settings: other parameters"):
+        trainers.train(renamed, resume=True)
+
+
+FILES = re.compile(r"^\| `([\w.]+)` \|.*\| (stops|goes on)", re.M)
+
+
+def test_what_a_plain_trainer_does_without_each_file_is_what_the_notebook_says(tmp_path):
+    """The table of 04: it stops, goes on as if nothing were missing, or goes on differently."""
+    table = next(c.source for c in notebook().cells if "| file | what is in it |" in c.source)
+    said = dict(FILES.findall(table))
+    whole = tiny_run.build(tmp_path / "whole", kind=Trainer)
+    whole.train()
+    last = trainers.checkpoints(tmp_path / "whole")[0]  # of three: the run went on from there
+    expected = losses(whole)
+    assert {*said} <= {path.name for path in last.iterdir()}
+    for path in last.iterdir():
+        folder = tmp_path / path.name
+        shutil.copytree(last, folder / last.name, ignore=shutil.ignore_patterns(path.name))
+        trainer = tiny_run.build(folder, kind=Trainer, save_strategy="no")
+        if said.get(path.name) == "stops":
+            with pytest.raises((ValueError, FileNotFoundError)):
+                trainer.train(resume_from_checkpoint=True)
+            continue
+        trainer.train(resume_from_checkpoint=True)
+        differs = path.name in ("optimizer.pt", "scheduler.pt", "rng_state.pth")  # has dropout
+        assert (losses(trainer) != expected) == differs, path.name
+        rates = [row["learning_rate"] for row in trainer.state.log_history if "loss" in row]
+        assert (rates[12] == 0) == (path.name in ("optimizer.pt", "scheduler.pt")), path.name
+
+
+def losses(trainer):
+    return [row["loss"] for row in trainer.state.log_history if "loss" in row]
 
 
 @pytest.mark.parametrize(("changed", "said"), [BATCHES_OF_4, THREE_LAYERS], ids=["size", "model"])

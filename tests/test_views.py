@@ -40,6 +40,7 @@ def rates(*values):
 
 RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accuracy=[0.5] * 3,
                        validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
+OTHER = curves.LossCurve(loss=[0.7, 0.5, 0.4], learning_rate=[0, 1e-5, 0])
 MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
 EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
 SIMILAR = torch.tensor([
@@ -63,8 +64,10 @@ FIGURES = [
     (nb03.learning_rates, (RUN,), "learning rate"),
     (nb03.shares_right, ({"irony": (3, 9), "plain": (8, 9)}, "Shares"),
      "plain 8 of 9, irony 3 of 9"),
-    (nb04.confusion_matrix, ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["no", "yes"]),
-     "of 3 no, 2 right; of 2 yes, 2 right"),
+    (nb04.resumed, (RUN, {"whole": RUN}, 1, 2),
+     "Checkpoint at step 1, killed at step 2. In the loss, whole it is off by at most 0.000."),
+    (nb04.memory, ({"at once": {"weights": 9e7, "activations": 4e7}},),
+     "at once: weights 90, activations 40"),
     (nb05.last_tokens, ([["Fine", "!", "PAD"], ["Not", " so", " bad"]], "Ends", "PAD"),
      "label: !, bad"),
     (nb05.attention_pair, ({"both ways": (["a", "b"], EVEN), "back only": (["a", "b"], BACK)},
@@ -104,8 +107,13 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb03.learning_rates, (rates(0, 1e-4, 0),), "The learning rate is highest at step 2 of 3: "),
     (nb03.learning_rates, (rates(0, 1e-5, 1e-4),), "The learning rate is highest at step 3 of 3"),
     (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
-    (nb04.confusion_matrix, ([0, 1], [0, 1], ["no", "yes"]), "2 of 2 right"),
-    (nb04.confusion_matrix, ([0, 1], [1, 0], ["no", "yes"]), "0 of 2 right"),
+    (nb04.resumed, (RUN, {"with all": RUN, "without one": OTHER}, 1, 2),
+     "Without one, it is another run"),
+    (nb04.resumed, (RUN, {"with all": RUN, "without one": RUN}, 1, 2), "What came after"),
+    (nb04.resumed, (RUN, {"with all": OTHER, "without one": OTHER}, 1, 2), "What came after"),
+    (nb04.memory, ({"a": {"weights": 9, "rest": 4}, "b": {"weights": 9, "rest": 2}},),
+     "Only the rest differ"),
+    (nb04.memory, ({"a": {"weights": 9, "rest": 4}, "b": {"weights": 8, "rest": 2}},), "Memory"),
     (nb07.sweep, ({1e-6: (0.6, 0.6), 1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "The validation "
      "accuracy is highest at 1e-04: 0.90"),
     (nb07.sweep, ({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)},), "The validation accuracy is highest at "
