@@ -52,12 +52,12 @@ def test_sorted_means_all_of_one_class_first():
     assert put["label"][:] == [0] * 4 + [1] * 4
 
 
-def test_the_logarithm_of_softmax_is_the_cross_entropy_until_it_is_infinite():
-    labels = torch.tensor([1, 0])
-    near, far = torch.tensor([[0.3, -1.0], [2.0, 1.0]]), torch.tensor([[300.0, 0.0], [2.0, 1.0]])
-    assert making.log_of_softmax(near, labels).item() == pytest.approx(
-        cross_entropy(near, labels).item())
-    assert math.isinf(making.log_of_softmax(far, labels).item())
+def test_the_loss_by_class_weighs_both_the_same_and_is_nan_where_one_is_missing():
+    logits = torch.tensor([[0.3, -1.0], [2.0, 1.0], [0.0, 1.0]])
+    each = cross_entropy(logits, torch.tensor([1, 0, 0]), reduction="none")
+    assert making.by_class(logits, torch.tensor([1, 0, 0])).item() == pytest.approx(
+        (each[0] + (each[1] + each[2]) / 2).item() / 2)
+    assert math.isnan(making.by_class(logits, torch.tensor([1, 1, 1])).item())
 
 
 def test_the_rare_class_is_one_text_in_twenty_and_weighs_as_much_as_the_other(data):

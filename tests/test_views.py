@@ -1,5 +1,6 @@
 """Pictures and widgets: every figure has alt text, every control changes what is shown."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
@@ -41,8 +42,10 @@ def rates(*values):
 
 RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accuracy=[0.5] * 3,
                        validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
-LOST = curves.LossCurve(loss=[0.7, 9.0, float("nan")], validation=[
-    {"step": 3, "loss": float("nan"), "accuracy": 0.5}])
+FINE = replace(RUN, settings={"one batch": [0.7, 0.02]})
+LOST = curves.LossCurve(
+    settings={"one batch": [0.7, float("nan")]}, loss=[0.7, 9.0, float("nan")],
+    validation=[{"step": 3, "loss": float("nan"), "accuracy": 0.5}])
 MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
 EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
 SIMILAR = torch.tensor([
@@ -75,10 +78,10 @@ FIGURES = [
      "in both ways 25% of the attention goes to later tokens; in back only 0%"),
     (nb05.next_tokens, ({"hot": [(" b", 0.4), (" a", 0.6)], "cold": [(" a", 1.0)]}, "Next"),
      "the likeliest first. hot: a 0.60, b 0.40; cold: a 1.00"),
-    (nb07.small_curves, ({"fine": RUN, "lost": LOST},), "fine: training 0.70, 0.30; validation "
-     "0.40; validation accuracy 0.80. lost: training 0.70, 9.00; validation no number, up to 9.0, "
-     "no number from step 3"),
-    (nb07.early_stopping, (RUN, 3, "Stopped"), "validation 0.40 at step 3; kept: step 3"),
+    (nb07.small_curves, ({"fine": FINE, "lost": LOST},), "fine: training 0.70, 0.30; validation "
+     "0.40, one batch → 0.02; validation accuracy 0.80. lost: training 0.70, 9.00; validation no "
+     "number, one batch → nan, up to 9.0, no number from step 3"),
+    (nb07.early_stopping, (RUN, 3), "validation 0.40 at step 3; kept: step 3"),
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
     (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
@@ -114,6 +117,7 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
     (nb04.confusion_matrix, ([0, 1], [0, 1], ["no", "yes"]), "2 of 2 right"),
     (nb04.confusion_matrix, ([0, 1], [1, 0], ["no", "yes"]), "0 of 2 right"),
+    (nb07.early_stopping, (RUN, 3), "Validation is lowest at step 3; the run stops at step 3"),
     (nb07.sweep, ({1e-6: [0.6], 1e-4: [0.9], 1e-2: [0.5]}, 200), "Highest at 1e-04: 0.900"),
     (nb07.sweep, ({1e-5: [0.6], 1e-4: [0.8, 0.9], 3e-4: [0.84]}, 200), "2 rates are within two"),
 ])

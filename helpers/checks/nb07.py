@@ -74,7 +74,8 @@ def _rises_in_a_row(losses, patience):
     return best + 1
 
 
-def _threshold(probabilities, labels, wanted, of=1, place=lambda share: math.ceil(share) - 1):
+def _threshold(probabilities, labels, wanted, *, of=1,
+               place=lambda share: math.ceil(share) - 1):
     found = sorted((p for p, y in zip(probabilities, labels, strict=True) if y == of),
                    reverse=True)
     return found[place(wanted * len(found))]

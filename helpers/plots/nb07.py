@@ -15,7 +15,7 @@ SMALL_WINDOW = 5  # steps of the running mean in a small picture
 
 @plots.styled
 def small_curves(curves, columns=3, top=1.4):
-    """Draw runs in small pictures beside each other, {title: LossCurve}.
+    """Draw runs of `gallery` in small pictures beside each other, {title: LossCurve}.
 
     Losses above `top` leave the picture, and the largest is written in; a run that ends as nan
     or infinite is marked where it does.
@@ -51,17 +51,19 @@ def _panel(axes, title, curve, top):
     axes.set_ylim(0, top)
     axes.tick_params(labelsize=8.5)
     highest = max([*finite, *(loss for _, loss in looks)])
-    notes = [f"up to {highest:.1f}"] if highest > top else []
+    notes = [f"one batch → {curve.settings['one batch'][-1]:.2f}"]
+    if highest > top:
+        notes.append(f"up to {highest:.1f}")
     if lost:
         axes.axvline(lost, color=INK, lw=1.2, ls=":")
         notes.append(f"no number\nfrom step {lost}")
     axes.text(0.97, 0.96, "\n".join(notes), transform=axes.transAxes, ha="right", va="top",
-              fontsize=8.5)
+              fontsize=8.5, bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 1})
     accuracy = curve.validation[-1]["accuracy"]
     axes.set_title(f"accuracy {accuracy:.2f}", loc="right", fontsize=9, pad=5, color=ORANGE,
                    weight="normal")
-    path = ", ".join(f"{finite[min(step, len(finite)) - 1]:.2f}"
-                     for step in sorted({1, *(look["step"] for look in curve.validation)}))
+    steps = sorted({1, *(look["step"] for look in curve.validation), len(finite)})
+    path = ", ".join(f"{finite[step - 1]:.2f}" for step in steps if step <= len(finite))
     seen = ", ".join(f"{loss:.2f}" for _, loss in looks)
     return (f"training {path}; validation {seen or 'no number'}"
             + "".join(f", {note}" for note in notes).replace("\n", " ")
@@ -69,7 +71,7 @@ def _panel(axes, title, curve, top):
 
 
 @plots.styled
-def early_stopping(curve, kept, title):
+def early_stopping(curve, kept):
     """Draw a run that was stopped: each epoch's losses, the step of the model `kept` marked."""
     _, axes = plots.new()
     plots.over_steps(axes, curve.loss, color=BLUE, alpha=0.25, lw=1)
@@ -86,7 +88,9 @@ def early_stopping(curve, kept, title):
     listing = ", ".join(f"{loss:.2f} at step {step}" for step, loss in looks.items())
     plots.finish(axes, f"Line chart: the training loss ends at {curve.final_loss():.2f}; "
                        f"validation {listing}; kept: step {kept}.",
-                 xlabel="step", ylabel=plots.LOSS, title=title)
+                 xlabel="step", ylabel=plots.LOSS,
+                 title=f"Validation is lowest at step {min(looks, key=looks.get)}; the run stops "
+                       f"at step {len(curve.loss)}")
 
 
 @plots.styled
