@@ -135,11 +135,12 @@ def differences(comparisons, title):
     axes.axvline(0, color=INK, lw=1, ls="--")
     plots.name_rows(axes, comparisons)
     axes.grid(visible=True, axis="x")
+    axes.figure.suptitle(title, x=0.01, ha="left")
     listing = plots.listed({name: f"{100 * found.difference:+.1f} "
                                   f"({100 * found.interval[0]:+.1f} to "
                                   f"{100 * found.interval[1]:+.1f})"
                             for name, found in comparisons.items()})
-    plots.finish(axes, f"Differences in points with their 95 % intervals: {listing}.", title=title,
+    plots.finish(axes, f"Differences in points with their 95 % intervals: {listing}.",
                  xlabel="difference in points, with 95 % interval (blue: without zero)")
 
 
