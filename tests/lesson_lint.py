@@ -42,7 +42,7 @@ def lesson_code(notebook):
 
 
 def _is_stub(cell):
-    return all(re.search(line, cell.source, re.M) for line in (r"^    \.\.\.$", r"^check\("))
+    return all(re.search(line, cell.source, re.M) for line in (r"^ {4,8}\.\.\.$", r"^check\("))
 
 
 def reading_minutes(notebook):

@@ -1,5 +1,6 @@
 """Pictures and widgets: every figure has alt text, every control changes what is shown."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
@@ -9,6 +10,7 @@ from matplotlib.colors import to_hex
 from transformers import AutoModel
 
 from helpers import curves, plots, widgets
+from helpers.paired import Paired
 from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11
 
 
@@ -41,6 +43,10 @@ def rates(*values):
 RUN = curves.LossCurve(loss=[0.7, 0.5, 0.3], learning_rate=[0, 1e-5, 0], accuracy=[0.5] * 3,
                        validation=[{"step": 3, "loss": 0.4, "accuracy": 0.8}])
 OTHER = curves.LossCurve(loss=[0.7, 0.5, 0.4], learning_rate=[0, 1e-5, 0])
+FINE = replace(RUN, settings={"one batch": [0.7, 0.02]})
+LOST = curves.LossCurve(
+    settings={"one batch": [0.7, float("nan")]}, loss=[0.7, 9.0, float("nan")],
+    validation=[{"step": 3, "loss": float("nan"), "accuracy": 0.5}])
 MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
 EVEN, BACK = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
 SIMILAR = torch.tensor([
@@ -75,8 +81,13 @@ FIGURES = [
      "in both ways 25% of the attention goes to later tokens; in back only 0%"),
     (nb05.next_tokens, ({"hot": [(" b", 0.4), (" a", 0.6)], "cold": [(" a", 1.0)]}, "Next"),
      "the likeliest first. hot: a 0.60, b 0.40; cold: a 1.00"),
-    (nb07.sweep, ({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "1e-04: accuracy 0.90, loss 0.30"),
-    (nb07.band, ({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
+    (nb07.small_curves, ({"fine": FINE, "lost": LOST},), "fine: training 0.70, 0.30; validation "
+     "0.40, one batch → 0.02; validation accuracy 0.80. lost: training 0.70, 9.00; validation no "
+     "number, one batch → nan, up to 9.0, no number from step 3"),
+    (nb07.early_stopping, (RUN, 3), "validation 0.40 at step 3; kept: step 3"),
+    (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
+    (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
+    (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
     (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
     (nb10.roofline, ({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"), "small 20%"),
     (nb10.accuracy_over_time, ({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
@@ -114,10 +125,9 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb04.memory, ({"a": {"weights": 9, "rest": 4}, "b": {"weights": 9, "rest": 2}},),
      "Only the rest differ"),
     (nb04.memory, ({"a": {"weights": 9, "rest": 4}, "b": {"weights": 8, "rest": 2}},), "Memory"),
-    (nb07.sweep, ({1e-6: (0.6, 0.6), 1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "The validation "
-     "accuracy is highest at 1e-04: 0.90"),
-    (nb07.sweep, ({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)},), "The validation accuracy is highest at "
-     "1e-06: 0.90"),
+    (nb07.early_stopping, (RUN, 3), "Validation is lowest at step 3; the run stops at step 3"),
+    (nb07.sweep, ({1e-6: [0.6], 1e-4: [0.9], 1e-2: [0.5]}, 200), "Highest at 1e-04: 0.900"),
+    (nb07.sweep, ({1e-5: [0.6], 1e-4: [0.8, 0.9], 3e-4: [0.84]}, 200), "2 rates are within two"),
 ])
 def test_a_title_that_a_picture_brings_along_is_true_of_the_data(shown, draw, arguments, title):
     draw(*arguments)
@@ -136,7 +146,7 @@ def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
     nb10.ladder({"start": 8.0, "a step back": 2.0}, "Ladder")
     colours = [to_hex(bar.get_facecolor()) for bar in shown.figures[-1].axes[0].patches]
     assert colours == [plots.BLUE.lower(), plots.MUTED.lower()]
-    nb07.sweep({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)})
+    nb07.sweep({1e-6: [0.9], 1e-2: [0.2]}, 200)
     assert shown.figures[-1].axes[0].get_ylim()[0] <= 0.2, "an accuracy is cut off"
 
 
