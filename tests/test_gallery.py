@@ -34,7 +34,7 @@ def test_every_fault_and_every_patient_is_recorded_as_the_command_makes_it():
 
 
 def test_a_patient_is_one_of_the_faults_with_other_numbers():
-    kinds = {"A": {"order"}, "B": {"rows"}, "C": set(), "D": {"labels"}}
+    kinds = {"A": {"order", "rows"}, "B": {"rows"}, "C": set(), "D": {"labels"}}
     for letter, changed in making.PATIENTS.items():
         assert set(changed) - {"rate", "seed"} == kinds[letter]
     assert making.PATIENTS["C"]["rate"] < making.RATE / 100
