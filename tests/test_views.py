@@ -72,6 +72,13 @@ FIGURES = [
      "in both ways 25% of the attention goes to later tokens; in back only 0%"),
     (nb05.next_tokens, ({"hot": [(" b", 0.4), (" a", 0.6)], "cold": [(" a", 1.0)]}, "Next"),
      "the likeliest first. hot: a 0.60, b 0.40; cold: a 1.00"),
+    (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
+     "in nats: it 0.7, goes 1.4. The mean is 1.04."),
+    (nb05.kept_tokens, ({"sure": [9.0, 0, 0, 0], "unsure": [0.0, 0, 0, 0]}, (0.5, 1, 9), 2, 0.8),
+     "after “sure” 1 at temperature 0.5, 1 at temperature 1, 3 at temperature 9; after “unsure”"),
+    (nb05.by_seed, ({"BERT": [0.8, 0.9], "bag": [0.6, 0.7]}, "Seeds"), "BERT 0.850, bag 0.650"),
+    (nb05.forgetting, ({"before": (2.2, 1.7), "after": (2.0, 1.9)},),
+     "arrows from the first. before: 2.20 on reviews, 1.70 on prose; after: 2.00 on reviews, 1."),
     (nb07.sweep, ({1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "1e-04: accuracy 0.90, loss 0.30"),
     (nb07.band, ({"seed 0": RUN, "seed 1": RUN}, "Band"), "seed 1 0.50"),
     (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
@@ -106,6 +113,8 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
     (nb04.confusion_matrix, ([0, 1], [0, 1], ["no", "yes"]), "2 of 2 right"),
     (nb04.confusion_matrix, ([0, 1], [1, 0], ["no", "yes"]), "0 of 2 right"),
+    (nb05.forgetting, ({"before": (2.2, 1.7), "on a": (2.0, 1.9)},),
+     "On a: -0.20 bits per byte on reviews, +0.20 on prose"),
     (nb07.sweep, ({1e-6: (0.6, 0.6), 1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "The validation "
      "accuracy is highest at 1e-04: 0.90"),
     (nb07.sweep, ({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)},), "The validation accuracy is highest at "

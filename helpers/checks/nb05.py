@@ -31,16 +31,17 @@ def _labels(ids, hidden):
 
 
 UNEVEN = torch.tensor([0.05, 0.4, 0.1, 0.3, 0.15])
-# The id of the end token, which also fills up, is 0.
+# The end token, which also fills up, has the id 9.
 ROWS = [
-    ([[5, 7, 0, 0, 0], [6, 8, 9, 4, 0]], [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]),
-    ([[0, 0, 3, 0], [0, 4, 6, 0]], [[0, 0, 1, 1], [0, 1, 1, 1]]),
-    ([[2, 3, 0]], [[1, 1, 1]]),
+    ([[5, 7, 9, 9, 9], [6, 8, 3, 4, 9]], [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]),
+    ([[9, 9, 3, 9], [9, 4, 6, 9]], [[0, 0, 1, 1], [0, 1, 1, 1]]),
+    ([[2, 3, 9]], [[1, 1, 1]]),
 ]
 # share of prose: (bits per byte on reviews, on prose); 0 is the fine-tuning on reviews alone
 MIXES = [
     {0: (1.80, 2.10), 0.1: (1.82, 1.95), 0.3: (1.81, 1.86), 0.5: (1.90, 1.84)},
     {0: (1.5, 1.9), 0.2: (1.49, 1.8), 0.4: (1.52, 1.7), 0.8: (1.7, 1.6)},
+    {0: (1.6, 2.0), 0.1: (1.7, 1.75), 0.2: (1.65, 1.7)},
 ]
 EXERCISES = {
     "05.1": Exercise(
@@ -85,7 +86,7 @@ EXERCISES = {
         cases=[(torch.tensor(ids), torch.tensor(mask)) for ids, mask in ROWS],
         wrong={
             "You hide every end token, the real ones, too. Ask the mask, not the id.":
-                lambda ids, mask: _labels(ids, ids == 0),
+                lambda ids, mask: _labels(ids, ids == 9),
             "Padding still counts in the loss. Its label has to be -100.":
                 lambda ids, mask: ids,
             "Do not shift: the model does that itself, so yours would be shifted twice.":
@@ -118,7 +119,8 @@ EXERCISES = {
             (share for share in bits if bits[share][1] <= original + limit),
             key=lambda share: bits[share][0]),
         cases=[(MIXES[0], 1.72, 0.2), (MIXES[0], 1.72, 0.13), (MIXES[0], 1.72, 0.5),
-               (MIXES[1], 1.55, 0.3), (MIXES[1], 1.55, 0.1), (MIXES[1], 1.55, 0.5)],
+               (MIXES[1], 1.55, 0.3), (MIXES[1], 1.55, 0.1), (MIXES[1], 1.55, 0.5),
+               (MIXES[2], 1.6, 0.2)],
         wrong={
             "That is the best on reviews, whatever it forgets. First drop those above the limit.":
                 lambda bits, original, limit: min(bits, key=lambda share: bits[share][0]),

@@ -118,18 +118,21 @@ def kept_tokens(prompts, temperatures, top_k, top_p):
             name = f"temperature {temperature:g}"
             axes.plot(range(1, len(held) + 1), held, color=colour, label=name)
             axes.plot(kept, held[kept - 1], "o", color=colour, mec="white", ms=8)
-            axes.annotate(f"{kept:,}", (kept, held[kept - 1]), xytext=(-4, 7), ha="right",
-                          textcoords="offset points", color=colour, fontsize=9)
+            below = temperature == max(temperatures)
+            axes.annotate(f"{kept:,}", (kept, held[kept - 1]), textcoords="offset points",
+                          xytext=(5, -14) if below else (-4, 7), ha="left" if below else "right",
+                          color=colour, fontsize=9)
         axes.axvline(top_k, color=ORANGE, lw=1.6, ls="--", label=f"top-k {top_k} cuts here")
         axes.axhline(top_p, color=INK, lw=1.6, ls=":", label=f"top-p {top_p:g} cuts here")
-        axes.set(xscale="log", xlim=(1, len(held)), ylim=(0, 1.08))
+        axes.set(xscale="log", xlim=(1, 1.6 * len(held)), ylim=(0, 1.08),
+                 xlabel="likeliest tokens (dots: kept by top-p)")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_title(f"“{prompt} …”", fontsize=11)
-    panels[0].set_ylabel("probability of these together")
-    figure.supxlabel("number of likeliest tokens kept (dots: by top-p)", fontsize=11)
+    panels[0].set_ylabel("their probability together")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    said = "; ".join(f"after “{prompt}” {plots.listed(dict(row))}" for prompt, row in (
-        (prompt, {f"{n:,} at temperature": f"{t:g}" for t, n in by.items()})
-        for prompt, by in counts.items()))
+    said = "; ".join(
+        f"after “{prompt}” " + ", ".join(f"{n:,} at temperature {t:g}" for t, n in by.items())
+        for prompt, by in counts.items())
     by_top_p = " or ".join(f"{row[1]:,}" for row in counts.values())
     figure.suptitle(f"At temperature 1, top-k keeps {top_k} tokens, top-p {top_p:g} keeps "
                     f"{by_top_p}", x=0.01, ha="left")
@@ -138,24 +141,27 @@ def kept_tokens(prompts, temperatures, top_k, top_p):
 
 
 @plots.styled
-def forgetting(bits, title):
+def forgetting(bits):
     """Draw models by what they need for two kinds of text, {model: (reviews, prose)}, in bits.
 
-    Arrows lead from the first model to each of the others.
+    Arrows lead from the first model to each of the others; the title is about the second.
     """
     _, axes = plots.new(height=3.6)
     (start, (x0, y0)), *others = bits.items()
     axes.plot(x0, y0, "o", color=INK, ms=9)
-    axes.annotate(start, (x0, y0), xytext=(10, -4), textcoords="offset points")
+    axes.annotate(start, (x0, y0), xytext=(-10, -5), textcoords="offset points", ha="right")
     for (name, (x, y)), colour in zip(others, (ORANGE, BLUE, GREEN), strict=False):
         plots.arrow(axes, (x0, y0), (x, y), colour, shrinkA=6, shrinkB=6, lw=1.6)
         axes.plot(x, y, "o", color=colour, ms=9)
         axes.annotate(name, (x, y), xytext=(10, 6), textcoords="offset points", color=colour)
-    axes.margins(0.3, 0.25)
+    axes.margins(0.35, 0.25)
     axes.invert_xaxis()
     said = "; ".join(f"{name}: {x:.2f} on reviews, {y:.2f} on prose"
                      for name, (x, y) in bits.items())
-    plots.finish(axes, f"Points of bits per byte, arrows from the first. {said}.", title=title,
+    second, (x1, y1) = others[0]
+    title = f"{second}: {x1 - x0:+.2f} bits per byte on reviews, {y1 - y0:+.2f} on prose"
+    plots.finish(axes, f"Points of bits per byte, arrows from the first. {said}.",
+                 title=title[0].upper() + title[1:],
                  xlabel="bits per byte on reviews (better to the right)",
                  ylabel="on prose (better below)")
 
