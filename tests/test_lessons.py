@@ -64,7 +64,7 @@ FAULTS = {
         n.cells.remove(c) for c in list(n.cells)
         if c.cell_type == "code" and lesson_lint._is_stub(c)],
     "made from itself": lambda n: append_code(n, "fresh = 1\nother = 2", "late = late + 1"),
-    "is given in 2 cells": lambda n: append_code(n, "planted = 1", "with open('x') as planted: pass"),
+    "is given in 2 cells": lambda n: append_code(n, "plant = 1", "with open('x') as plant: pass"),
 }
 
 

@@ -114,7 +114,7 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb04.confusion_matrix, ([0, 1], [0, 1], ["no", "yes"]), "2 of 2 right"),
     (nb04.confusion_matrix, ([0, 1], [1, 0], ["no", "yes"]), "0 of 2 right"),
     (nb05.forgetting, ({"before": (2.2, 1.7), "on a": (2.0, 1.9)},),
-     "Fine-tuned on a: -0.20 bits per byte on reviews, +0.20 on prose"),
+     "Fine-tuned on a: -0.20 bits on reviews, +0.20 on prose"),
     (nb07.sweep, ({1e-6: (0.6, 0.6), 1e-4: (0.3, 0.9), 1e-2: (0.7, 0.5)},), "The validation "
      "accuracy is highest at 1e-04: 0.90"),
     (nb07.sweep, ({1e-6: (0.3, 0.9), 1e-2: (0.7, 0.2)},), "The validation accuracy is highest at "

@@ -159,9 +159,9 @@ def forgetting(bits):
     said = "; ".join(f"{name}: {x:.2f} on reviews, {y:.2f} on prose"
                      for name, (x, y) in bits.items())
     second, (x1, y1) = others[0]
-    title = f"Fine-tuned {second}: {x1 - x0:+.2f} bits per byte on reviews, "
+    title = f"Fine-tuned {second}: {x1 - x0:+.2f} bits on reviews, {y1 - y0:+.2f} on prose"
     plots.finish(axes, f"Points of bits per byte, arrows from the first. {said}.",
-                 title=f"{title}{y1 - y0:+.2f} on prose",
+                 title=title,
                  xlabel="bits per byte on reviews (better to the right)",
                  ylabel="on prose (better below)")
 
