@@ -1,4 +1,4 @@
-"""Text out of a language model, one token after the other, and what it chooses from.
+"""Text out of a language model, what it chooses from, and how well it predicts a given text.
 
 Greedy decoding takes the most probable token. Sampling draws one, from the softmax at a
 temperature, of the k most probable (Fan et al., 2018, "Hierarchical neural story generation") or
@@ -6,6 +6,9 @@ of the smallest set that holds a share p of the probability (Holtzman et al., 20
 case of neural text degeneration").
 """
 
+import itertools
+import math
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 import torch
@@ -98,3 +101,60 @@ def encode(model, tokenizer, prompt, max_new_tokens):
             f"{max(0, context - max_new_tokens)} tokens or ask for fewer new ones."
         )
     return inputs.to(model.device)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model's predictions of some texts cost: the sum of -ln p, in nats, over `tokens`."""
+
+    nats: float
+    tokens: int
+    size: int  # of the texts, in bytes
+
+    @property
+    def perplexity(self):
+        """The exponential of the mean loss of a token: depends on the tokenizer."""
+        return math.exp(self.nats / self.tokens)
+
+    @property
+    def bits_per_byte(self):
+        """What a byte of the texts costs, in bits: may be compared across tokenizers."""
+        return self.nats / math.log(2) / self.size
+
+
+@torch.inference_mode()
+def predicted(model, tokenizer, texts):
+    """Return how well a model predicts these texts (`Predicted`), each read on its own.
+
+    Every token counts, the end of text that closes a text too; what exceeds the context starts
+    afresh.
+    """
+    model.eval()
+    context, nats, tokens, size = model.config.max_position_embeddings, 0.0, 0, 0
+    for text in texts:
+        ids = [tokenizer.bos_token_id, *tokenizer(text, verbose=False)["input_ids"],
+               tokenizer.eos_token_id]
+        size += len(text.encode())
+        for start in range(0, len(ids) - 1, context - 1):
+            part = torch.tensor([ids[start : start + context]], device=model.device)
+            count = part.shape[1] - 1
+            nats += model(input_ids=part, labels=part).loss.item() * count
+            tokens += count
+    return Predicted(nats, tokens, size)
+
+
+def byte_pairs(train_texts, texts):
+    """Return how well pairs of bytes, counted in `train_texts`, predict `texts` (`Predicted`).
+
+    Each byte, and the end, is guessed from the byte before; add-one smoothing.
+    """
+    def framed(text):
+        return b"\0" + text.encode() + b"\0"
+
+    pairs, firsts = Counter(), Counter()
+    for text in train_texts:
+        pairs.update(itertools.pairwise(framed(text)))
+        firsts.update(framed(text)[:-1])
+    asked = [pair for text in texts for pair in itertools.pairwise(framed(text))]
+    nats = -sum(math.log((pairs[a, b] + 1) / (firsts[a] + 256)) for a, b in asked)
+    return Predicted(nats, len(asked), sum(len(text.encode()) for text in texts))

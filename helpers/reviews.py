@@ -17,3 +17,15 @@ def load():
     return texts.load(
         {split: paths.data_file("reviews", f"{split}.csv") for split in SPLITS}
     )
+
+
+def drawn(train, count, seed):
+    """Return `count` of the training reviews, as many of each class, drawn by a seed.
+
+    Fewer, where a class does not have as many.
+    """
+    mixed = train.shuffle(seed=seed, keep_in_memory=True)
+    by_class = [[i for i, label in enumerate(mixed["label"][:]) if label == c]
+                for c in range(len(LABELS))]
+    each = count // len(LABELS)
+    return mixed.select(sorted(i for rows in by_class for i in rows[:each]))

@@ -6,12 +6,10 @@ A corpus is a dictionary of works: {name: list of paragraphs}.
 import functools
 import gzip
 import hashlib
-import itertools
-import math
 import re
-from collections import Counter
 from pathlib import Path
 
+from helpers import generation
 from helpers.errors import LearnerError
 
 HELD_OUT = 0.02  # share of each work, its end, that the model never trains on
@@ -112,18 +110,7 @@ def split(works):
 
 def bigram_bits_per_byte(train_texts, texts):
     """Return the bits per byte of a byte-level bigram model with add-one smoothing."""
-    pairs, firsts = Counter(), Counter()
-    for text in train_texts:
-        content = b"\0" + text.encode() + b"\0"
-        pairs.update(itertools.pairwise(content))
-        firsts.update(content[:-1])
-    bits = size = 0
-    for text in texts:
-        content = b"\0" + text.encode() + b"\0"
-        size += len(content) - 2
-        for a, b in itertools.pairwise(content):
-            bits -= math.log2((pairs[a, b] + 1) / (firsts[a] + 256))
-    return bits / size
+    return generation.byte_pairs(train_texts, texts).bits_per_byte
 
 
 def gzip_bits_per_byte(texts):

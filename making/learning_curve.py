@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from helpers import batching, checkpoints, paths, reviews, training
 from helpers.learning_curve import FILE
+from helpers.reviews import drawn
 from helpers.texts import LABELS
 
 COUNTS = (50, 100, 200, 400, 800, 1600)
@@ -31,15 +32,6 @@ RECIPES = {
     "from scratch": {"learning_rate": 1e-4, "epochs": 8, "steps": 200},
 }
 RATES = (1e-4, 3e-4, 1e-3)  # tried for the network from scratch; 1e-4 is the other notebooks'
-
-
-def drawn(train, count, seed):
-    """Return `count` of the training reviews, as many of each class, drawn by a seed."""
-    mixed = train.shuffle(seed=seed, keep_in_memory=True)
-    by_class = [[i for i, label in enumerate(mixed["label"][:]) if label == c]
-                for c in range(len(LABELS))]
-    each = count // len(LABELS)
-    return mixed.select(sorted(i for rows in by_class for i in rows[:each]))
 
 
 def network(name, checkpoint, seed):

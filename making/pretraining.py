@@ -211,7 +211,7 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     trainers.train(trainer, resume=True)
     seconds = time.perf_counter() - start
     model = as_stored(trainer.model)
-    bits = bits_per_byte(model, tokenizer, held_out)
+    bits = generation.predicted(model, tokenizer, held_out).bits_per_byte
     figures = {
         **vars(recipe), "parameters": model.num_parameters(), "paragraphs_left_out": left_out,
         "train_tokens": train_blocks.numel(), "steps": trainer.state.global_step,
@@ -225,24 +225,6 @@ def pretrain(works, output, recipe=None, *, work_folder=None, progress=True):
     record.curve.save(work_folder / "curve.json")
     save(model, tokenizer, output, figures)
     return figures
-
-
-@torch.inference_mode()
-def bits_per_byte(model, tokenizer, texts):
-    """Return how many bits the model needs for a byte of these texts, each read on its own.
-
-    Every token counts, the END that closes a text too; what exceeds the context starts afresh.
-    """
-    model.eval()
-    nats = size = 0
-    for text in texts:
-        ids = [tokenizer.bos_token_id, *tokenizer(text)["input_ids"], tokenizer.eos_token_id]
-        size += len(text.encode())
-        for i in range(0, len(ids) - 1, CONTEXT - 1):
-            part = torch.tensor([ids[i : i + CONTEXT]], device=model.device)
-            loss = model(input_ids=part, labels=part).loss
-            nats += loss.item() * (part.shape[1] - 1)
-    return nats / math.log(2) / size
 
 
 def as_stored(student):

@@ -30,10 +30,9 @@ SHORTER = {  # what stands in a cell once, and what stands there instead
         "share, tokenizer, 16, train=True": "share, tokenizer, 4, train=True",
     },
     "05": {
-        'train_dataset=encoded["train"].select(range(300))':
-            'train_dataset=encoded["train"]',
-        '"runs/gpt2", num_train_epochs=3,': '"runs/gpt2", num_train_epochs=1,',
-        'few, tested = data["train"].select(range(300))': 'few, tested = data["train"]',
+        'blocks_of(books["read"])': 'blocks_of(books["read"][:4])',
+        "for part in (held_out, books[\"held_out\"])]":
+            "for part in (held_out, books[\"held_out\"][:3])]",
     },
     "07": {
         'encoded["train"].select(range(100)), base_rate, epochs=12,':

@@ -1,4 +1,6 @@
-"""Writing with a language model, and what it says to settings and prompts that make no sense."""
+"""Writing with a language model, what it makes of a text, and of settings that make no sense."""
+
+import math
 
 import pytest
 import torch
@@ -71,6 +73,35 @@ def test_top_k_is_not_silently_50(writer):
     texts = {generation.generate(*writer, PROMPT, hot, max_new_tokens=1, seed=seed)
              for seed in range(80)}
     assert len(texts) > 55, "drawn from 50 tokens only"
+
+
+def test_predictions_cost_the_sum_of_all_tokens_with_the_end(writer):
+    model, tokenizer = writer
+    texts = ["The room was fine.", "Café 🔥"]
+    nats = tokens = 0
+    for text in texts:
+        ids = [tokenizer.bos_token_id, *tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+        with torch.inference_mode():
+            chances = model(torch.tensor([ids])).logits[0].softmax(-1)
+        nats -= sum(math.log(chances[i, ids[i + 1]]) for i in range(len(ids) - 1))
+        tokens += len(ids) - 1
+    found = generation.predicted(model, tokenizer, texts)
+    assert (found.tokens, found.size) == (tokens, 18 + 10)
+    assert found.nats == pytest.approx(nats, rel=1e-5)
+    assert found.perplexity == pytest.approx(math.exp(nats / tokens), rel=1e-5)
+    assert found.bits_per_byte == pytest.approx(nats / math.log(2) / 28, rel=1e-5)
+
+
+def test_a_text_beyond_the_context_is_predicted_in_parts(writer):
+    model, tokenizer = writer
+    long = "word " * 400
+    assert generation.predicted(model, tokenizer, [long]).tokens == len(
+        tokenizer(long, verbose=False)["input_ids"]) + 1
+
+
+def test_pairs_of_bytes_are_asked_for_every_byte_and_the_end():
+    found = generation.byte_pairs(["ab", "ab"], ["ab", "ü"])
+    assert (found.tokens, found.size) == (3 + 3, 2 + 2)
 
 
 @pytest.mark.parametrize(("prompt", "said"), [

@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from helpers import checkpoints, curves, paths, trainers
+from helpers import checkpoints, curves, generation, paths, trainers
 from helpers.errors import LearnerError
 from making import corpus, pretraining
 
@@ -81,7 +81,7 @@ def test_any_string_comes_back_from_its_tokens(tiny):
 
 def test_the_figures_are_those_of_the_saved_model(pretrained, tiny, works):
     _, held_out = corpus.split(corpus.without_excluded(works)[0])
-    again = pretraining.bits_per_byte(*tiny, held_out)
+    again = generation.predicted(*tiny, held_out).bits_per_byte
     assert again == pytest.approx(pretrained[1]["bits_per_byte"], abs=0.01)
     assert pretrained[1]["steps"] == 12
 
@@ -93,7 +93,7 @@ def test_an_untrained_model_needs_the_bits_of_a_uniform_guess(tiny):
     text = "It rained, and we went on." * 40
     tokens = len(tiny[1](text)["input_ids"]) + 1
     expected = tokens * math.log2(400) / len(text)
-    found = pretraining.bits_per_byte(model, tiny[1], [text])
+    found = generation.predicted(model, tiny[1], [text]).bits_per_byte
     assert found == pytest.approx(expected, rel=1e-4)
 
 

@@ -88,6 +88,13 @@ FIGURES = [
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
     (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
+    (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
+     "in nats: it 0.7, goes 1.4. The mean is 1.04."),
+    (nb05.kept_tokens, ({"sure": [9.0, 0, 0, 0], "unsure": [0.0, 0, 0, 0]}, (0.5, 1, 9), 2, 0.8),
+     "after “sure” 1 at temperature 0.5, 1 at temperature 1, 3 at temperature 9; after “unsure”"),
+    (nb05.by_seed, ({"BERT": [0.8, 0.9], "bag": [0.6, 0.7]}, "Seeds"), "BERT 0.850, bag 0.650"),
+    (nb05.forgetting, ({"before": (2.2, 1.7), "after": (2.0, 1.9)},),
+     "arrows from the first. before: 2.20 on reviews, 1.70 on prose; after: 2.00 on reviews, 1."),
     (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
     (nb10.roofline, ({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"), "small 20%"),
     (nb10.accuracy_over_time, ({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
@@ -128,6 +135,8 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb07.early_stopping, (RUN, 3), "Validation is lowest at step 3; the run stops at step 3"),
     (nb07.sweep, ({1e-6: [0.6], 1e-4: [0.9], 1e-2: [0.5]}, 200), "Highest at 1e-04: 0.900"),
     (nb07.sweep, ({1e-5: [0.6], 1e-4: [0.8, 0.9], 3e-4: [0.84]}, 200), "2 rates are within two"),
+    (nb05.forgetting, ({"before": (2.2, 1.7), "on a": (2.0, 1.9)},),
+     "Fine-tuned on a: -0.20 bits on reviews, +0.20 on prose"),
 ])
 def test_a_title_that_a_picture_brings_along_is_true_of_the_data(shown, draw, arguments, title):
     draw(*arguments)
