@@ -40,19 +40,33 @@ class Evaluation:
         return f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"
 
 
-def train(model, train_loader, *, epochs=3, learning_rate=5e-5, validation_loader=None,
-          device="cpu", settings=None, on_step=None):
+def parameter_groups(model, weight_decay=0.01):
+    """Return the two groups of what is trained for AdamW: matrices decay, vectors do not.
+
+    The vectors, parameters of one dimension, are the biases and what belongs to LayerNorms.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def train(model, train_loader, *, epochs=3, learning_rate=5e-5, weight_decay=0.01,
+          validation_loader=None, device="cpu", settings=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`: the loop of notebook 03.
 
-    AdamW, a linear schedule with a tenth of the steps as warm-up, gradients clipped to a norm
-    of 1. `on_step(curve)` is called after every step. Seed before the model is built, and build
-    the loader afresh for each run, or a second run sees another order of the data.
+    AdamW with `parameter_groups`, a linear schedule with a tenth of the steps as warm-up,
+    gradients clipped to a norm of 1. `on_step(curve)` is called after every step. Seed before the
+    model is built, and build the loader afresh for each run, or a second run sees another order
+    of the data.
     """
     from transformers import get_linear_schedule_with_warmup
 
     model.to(device)
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay), lr=learning_rate,
+                                  fused=True)
     steps = epochs * len(train_loader)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
     curve = LossCurve(settings=dict(settings or {}))

@@ -32,7 +32,7 @@ def test_the_trainer_takes_the_steps_of_the_loop_written_by_hand(
         by_hand, batching.loader(encoded, tokenizer, 12, train=True), epochs=1
     )
     record = trainers.RecordCurve()
-    optimizer = torch.optim.AdamW(by_trainer.parameters(), lr=5e-5, fused=True)
+    optimizer = torch.optim.AdamW(training.parameter_groups(by_trainer), lr=5e-5, fused=True)
     arguments = TrainingArguments(
         str(tmp_path), num_train_epochs=1, per_device_train_batch_size=12, learning_rate=5e-5,
         warmup_steps=0, logging_steps=1, save_strategy="no", seed=0, disable_tqdm=True,

@@ -47,6 +47,21 @@ def test_training_lowers_the_loss_while_its_rate_rises_and_falls_to_zero(
     assert rates[-1] == pytest.approx(3e-4 / 22)
 
 
+def test_weights_decay_but_biases_and_layer_norms_do_not(new_model):
+    model = new_model()
+    model.bert.embeddings.requires_grad_(False)
+    decays, spared = (group["params"] for group in training.parameter_groups(model, 0.5))
+    before = {name: weights.clone() for name, weights in model.named_parameters()}
+    optimizer = torch.optim.AdamW(training.parameter_groups(model, 0.5), lr=0.1)
+    for weights in (*decays, *spared):
+        weights.grad = torch.zeros_like(weights)  # then nothing but the decay moves a weight
+    optimizer.step()
+    for name, weights in model.named_parameters():
+        still = "embeddings" in name or name.endswith("bias") or "LayerNorm" in name
+        shrunk = before[name] * (1 if still else 1 - 0.1 * 0.5)
+        assert torch.allclose(weights, shrunk), name
+
+
 def test_frozen_parameters_stay_as_they_are(new_model, encoded, tokenizer):
     model = new_model()
     model.bert.embeddings.requires_grad_(False)
