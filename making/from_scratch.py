@@ -3,10 +3,10 @@
 python -m making.from_scratch
 
 Trains the same classifier from the pretrained weights and from random ones. Both train all of
-their parameters, on the same batches. From scratch has more EPOCHS and its own learning rate, one
-of RATES. Validation chooses the rate and, in every run, the epoch: the highest accuracy, and of
-equal ones the lowest loss. (From scratch the loss rises long before the accuracy stops rising.)
-Its weights are tested, once. What data/reference/from_scratch.json holds is not trained again.
+their parameters, on the same batches. From scratch has more EPOCHS, and every seed tries each of
+RATES. Validation chooses the rate and the epoch: the highest accuracy, and of equal ones the
+lowest loss. (From scratch the loss rises long before the accuracy stops rising.) The weights as
+they were then are tested, once. What data/reference/from_scratch.json holds is not trained again.
 """
 
 import copy
@@ -19,8 +19,8 @@ from making import command, learning_curve
 from making.learning_curve import BATCH, SEEDS
 
 EPOCHS = {"fine-tuned": 3, "from scratch": 8}
-RATE = 1e-4  # the notebook's, of the fine-tuned network
-RATES = (1e-4, 3e-5, 3e-4, 1e-3)  # tried from scratch with the first seed
+# The first is the notebook's. From scratch, 3e-5 and 1e-3 reach 0.735 and 0.500 on validation.
+RATES = {"fine-tuned": (1e-4,), "from scratch": (1e-4, 3e-4)}
 
 
 def trained(name, checkpoint, tokenizer, encoded, seed, rate, on_step=None):
@@ -46,36 +46,33 @@ def trained(name, checkpoint, tokenizer, encoded, seed, rate, on_step=None):
     return curve, looks.index(max(looks)), model
 
 
+def chosen(name, checkpoint, tokenizer, encoded, seed):
+    """Train with each rate; return what validation chose: figures, `LossCurve` and network."""
+    tried = []
+    for rate in RATES[name]:
+        print(f"{name}, seed {seed}, learning rate {rate:g}", flush=True)
+        curve, best, model = trained(name, checkpoint, tokenizer, encoded, seed, rate)
+        look = curve.validation[best]
+        figures = {"seed": seed, "learning_rate": rate, "epoch": best + 1,
+                   "validation": look["accuracy"]}
+        tried.append(((look["accuracy"], -look["loss"]), figures, curve, model))
+    return max(tried, key=lambda each: each[0])[1:]
+
+
 def record():
-    """Train what is not recorded yet, and record it, run by run."""
+    """Train what is not recorded yet, and record it, seed by seed."""
     checkpoint, tokenizer, data = learning_curve.given()
     encoded = {split: batching.tokenize(rows, tokenizer) for split, rows in data.items()}
     test = batching.loader(encoded["test"], tokenizer, 32)
     known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {
-        "tested": len(data["test"]), "rates": {}, "curves": {}, "runs": {}}
-
-    def run(name, seed, rate):
-        print(f"{name}, seed {seed}, learning rate {rate:g}", flush=True)
-        curve, best, model = trained(name, checkpoint, tokenizer, encoded, seed, rate)
-        look = curve.validation[best]
-        return {"seed": seed, "learning_rate": rate, "epoch": best + 1,
-                "validation": look["accuracy"]}, -look["loss"], curve, model
-
-    def keep(name, chosen, _, curve, model):
-        chosen["correct"] = training.evaluate(model, test).correct
-        known["runs"].setdefault(name, []).append(chosen)
-        if chosen["seed"] == SEEDS[0]:
-            known["curves"][name] = asdict(curve)
-        _write(known)
-
-    if "from scratch" not in known["runs"]:
-        tried = [run("from scratch", SEEDS[0], rate) for rate in RATES]
-        known["rates"] = {f"{each[0]['learning_rate']:g}": each[0]["validation"] for each in tried}
-        keep("from scratch", *max(tried, key=lambda each: (each[0]["validation"], each[1])))
-    own = known["runs"]["from scratch"][0]["learning_rate"]
-    for name, rate in (("fine-tuned", RATE), ("from scratch", own)):
-        for seed in SEEDS[len(known["runs"].get(name, [])):]:
-            keep(name, *run(name, seed, rate))
+        "tested": len(data["test"]), "curves": {}, "runs": {}}
+    for name in EPOCHS:
+        runs = known["runs"].setdefault(name, [])
+        for seed in SEEDS[len(runs):]:
+            figures, curve, model = chosen(name, checkpoint, tokenizer, encoded, seed)
+            runs.append(figures | {"correct": training.evaluate(model, test).correct})
+            known["curves"].setdefault(name, asdict(curve))
+            _write(known)
 
 
 def _write(known):

