@@ -36,7 +36,8 @@ def beside(runs, complete, title):
 
     Strong lines are running means, faint ones single steps.
     """
-    figure, rows = plots.new(4.6, rows=2, columns=len(runs), width=9.2, sharex=True, sharey="row")
+    figure, rows = plots.new(4.6, rows=2, columns=len(runs), width=9.2, sharex=True, sharey="row",
+                            squeeze=False)
     for column, (name, run) in enumerate(runs.items()):
         for axes, mine, other in zip(rows[:, column], run, complete, strict=True):
             plots.over_steps(axes, smoothed(other), color=GREY, label="the complete loop")
