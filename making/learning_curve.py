@@ -74,7 +74,7 @@ def correct(name, checkpoint, tokenizer, train, tested, seed, **recipe):
 
 def record(counts=COUNTS, seeds=SEEDS):
     """Train what is not recorded yet, and record it, model by model."""
-    checkpoint, tokenizer, data = _given()
+    checkpoint, tokenizer, data = given()
     known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {"correct": {}}
     known |= {"tested": len(data["test"]), "seeds": list(seeds), "recipes": RECIPES}
     for count, name in itertools.product(counts, ("bag of words", "frozen encoder", *RECIPES)):
@@ -92,14 +92,15 @@ def record(counts=COUNTS, seeds=SEEDS):
 
 def try_rates(count=400):
     """Print the validation accuracy of the network from scratch with each learning rate."""
-    checkpoint, tokenizer, data = _given()
+    checkpoint, tokenizer, data = given()
     for rate in RATES:
         right = correct("from scratch", checkpoint, tokenizer, drawn(data["train"], count, 0),
                         data["validation"], 0, learning_rate=rate)
         print(f"{rate:.0e}  {right / len(data['validation']):.3f}", flush=True)
 
 
-def _given():
+def given():
+    """Return the checkpoint, its tokenizer and the reviews."""
     checkpoints.quiet()
     from transformers import AutoTokenizer
 

@@ -15,7 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from helpers import checks
-from helpers.checks.nb03 import _step as step
+from helpers.checks.nb03 import _fit as fit
 from helpers.checks.nb07 import _callback as callback
 from helpers.errors import LearnerError
 from tools import run
@@ -78,7 +78,7 @@ def test_the_solution_in_the_notebook_passes(number, verdict):
     space = {}
     exec(solution, space)
     assert verdict(number, space[name]) == f"right. {EXERCISES[number].praise}"
-    if number not in ("03.2", "07.1"):  # explained without their arguments
+    if number not in ("03.1", "03.4", "07.1"):  # explained without their arguments
         assert arguments_of(space[name]) == arguments_of(EXERCISES[number].reference)
 
 
@@ -143,13 +143,13 @@ def test_a_right_answer_passes_in_another_form(number, form, verdict):
      "and max_length = 4 it is [101, 1, 6, 102]; yours is [101, 5, 6, 102]. A short text"),
     ("02.4", lambda lengths, size: 58 if len(lengths) == 4 else 65,
      "For lengths = [12, 3, 4] and batch_size = 8 it is 36; yours is 65."),
-    ("03.1", lambda logits, labels: (logits.argmax(-1) == labels).sum() / 5, "it is 0.75"),
-    ("03.2", step("", "backward", ""), "The weights do not change"),
-    ("03.2", step("zero_grad", "", "step"), "The weights do not change"),
-    ("03.2", step("", "backward", "step step"), "A step is zero_grad, forward"),
-    ("03.2", step("zero_grad", "backward", "step", returned=lambda loss: loss), "right. Return"),
-    ("03.3", step("zero_grad", "backward zero_grad", "step"), "No weight changes"),
-    ("03.3", step("zero_grad", "backward", "step step"), "not that of one large batch."),
+    ("03.1", fit("zero_grad step schedule"), "The weights do not change"),
+    ("03.1", fit("backward step step schedule"), "For each batch: zero_grad, forward"),
+    ("03.1", lambda model, loader, optimizer, scheduler: [
+        model(**batch).loss.item() for batch in loader], "For each batch: zero_grad, forward"),
+    ("03.2", lambda gradients, limit: torch.stack(gradients).norm(), "yours is a number"),
+    ("03.3", lambda step, steps, warmup, peak: peak, "For step = 0 and steps = 300 and warmup"),
+    ("03.4", lambda model, epochs, validate: min(validate(model) for train in epochs), "Return"),
     ("04.1", lambda prediction: 0.5, "Return a dictionary"),
     ("04.1", lambda prediction: {"f1": 0.5}, "should be 'macro_f1'; yours are ['f1']"),
     ("04.1", lambda prediction: {"macro_f1": 0.5}, "0, 0] it is 0.7333; yours is 0.5."),
@@ -170,16 +170,19 @@ def test_other_mistakes_hear_what_is_wanted_and_what_came(number, answer, said, 
     assert said in hint
 
 
-def test_a_step_in_another_order_with_the_loops_own_lines_passes(verdict):
-    def train_step(model, batch, optimizer):
-        loss = model(**batch.to("cpu")).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.detach()
+def test_a_loop_in_another_order_with_the_notebooks_own_lines_passes(verdict):
+    def answer(model, loader, optimizer, scheduler):
+        losses = []
+        for batch in loader:
+            loss = model(**batch.to("cpu")).loss
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+            losses.append(loss.detach())
+        return losses
 
-    assert verdict("03.2", train_step).startswith("right. ")
+    assert verdict("03.1", answer).startswith("right. ")
 
 
 @pytest.mark.parametrize(("on_log", "said"), [

@@ -1,8 +1,8 @@
 """The comparison bites: a mistake planted in a copy of notebook 03 turns nbval red.
 
-The copy is cut short (two epochs over 128 reviews, without the step by hand, up to the printed
-losses) and run once to store its outputs. Then it is compared several times over, one after the
-other in one kernel: unchanged it passes, with each mistake it fails.
+The copy is cut short (two epochs over 128 reviews, without the step by hand, up to the figures of
+each epoch) and run once to store its outputs. Then it is compared several times over, one after
+the other in one kernel: unchanged it passes, with each mistake it fails.
 """
 
 import os
@@ -42,6 +42,10 @@ SHORTER = {
 }
 
 
+# Cells that the loop needs, from the sections that are left out.
+FUNCTIONS = ("def parameter_groups(", "def new_optimizer(", "def validate(")
+
+
 def replaced(notebook, old, new):
     """Return a copy of a notebook with one passage of code replaced; it must stand there once."""
     copy = nbformat.from_dict(notebook)
@@ -60,13 +64,11 @@ def cut_to_the_loop(notebook):
         return next(i for i in range(start, len(notebook.cells))
                     if passage in notebook.cells[i].source)
 
-    by_hand, functions = where("## One step by hand"), where("def accuracy(")
-    loop = where("for epoch in range(epochs):")
-    end = where("curve.validation)", loop)
+    by_hand, loop = where("## One step by hand"), where("for epoch in range(epochs):")
+    end = where("enumerate(curve.validation)", loop)
     copy = nbformat.from_dict(notebook)
-    copy.cells = [
-        *copy.cells[:by_hand], copy.cells[functions], *copy.cells[loop : end + 1]
-    ]
+    needed = [copy.cells[where(passage)] for passage in (*FUNCTIONS, "settings = {")]
+    copy.cells = [*copy.cells[:by_hand], *needed, *copy.cells[loop : end + 1]]
     return copy
 
 
@@ -137,6 +139,8 @@ def test_a_planted_mistake_turns_the_comparison_red(outcomes, mistake):
 
 def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, tokenizer):
     """Written by hand once, imported from then on: the losses are identical."""
+    import copy
+
     import torch
     from transformers import get_linear_schedule_with_warmup
 
@@ -145,29 +149,24 @@ def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, toke
     original = next(p for p in run.chosen() if p.name.startswith("03"))
     cells = nbformat.read(original, as_version=4).cells
     loop = next(c.source for c in cells if "loop" in c.metadata.get("tags", []))
-    functions = [c.source for c in cells if c.cell_type == "code"
-                 and ("def accuracy(" in c.source or "def validate(" in c.source)]
-    assert functions
+    functions = [next(c.source for c in cells if passage in c.source) for passage in FUNCTIONS]
 
     encoded = encoded.select(range(48))
-    model, train = new_model(), batching.loader(encoded, tokenizer, 8, train=True)
-    trained = list(model.parameters())
-    optimizer = torch.optim.AdamW(trained, lr=5e-5, fused=True)
+    few = batching.loader(encoded.select(range(16)), tokenizer)
     space = {
-        "curves": curves, "torch": torch, "model": model, "train_loader": train,
-        "validation_loader": batching.loader(encoded.select(range(16)), tokenizer),
-        "epochs": 2, "batch_size": 8, "learning_rate": 5e-5, "seed": 0, "steps": 12,
-        "optimizer": optimizer, "trained": trained, "device": torch.device("cpu"),
-        "scheduler": get_linear_schedule_with_warmup(optimizer, 1, 12),
-        "plots": type("Plots", (), {"LiveLoss": lambda steps: lambda curve: None}),
-        "tqdm": type("Bar", (), {"__init__": lambda self, **k: None, "update": lambda self: None,
-                                 "close": lambda self: None}),
+        "batching": batching, "copy": copy, "curves": curves, "torch": torch,
+        "get_linear_schedule_with_warmup": get_linear_schedule_with_warmup,
+        "new_model": new_model, "tokenizer": tokenizer, "encoded": {"train": encoded},
+        "sample_loader": few, "validation_loader": few, "settings": {}, "reference": None,
+        "epochs": 2, "batch_size": 8, "learning_rate": 5e-5, "seed": 0,
+        "device": torch.device("cpu"),
+        "plots": type("Plots", (), {"LiveLoss": lambda steps, reference: lambda curve: None}),
     }
     for source in (*functions, loop):
         exec(source, space)
     theirs = training.train(
         new_model(), batching.loader(encoded, tokenizer, 8, train=True), epochs=2,
-        learning_rate=5e-5, validation_loader=space["validation_loader"],
+        learning_rate=5e-5, validation_loader=few,
     )
     mine = space["curve"]
     assert mine.loss == theirs.loss

@@ -15,7 +15,9 @@ from helpers import texts
 from helpers.errors import LearnerError
 from tools import run
 
-LESSONS = [path for path in run.chosen() if path.name[:2] in ("00", "01", "02", "04", "05", "07")]
+REWRITTEN = ("00", "01", "02", "03", "04", "05", "07")
+LESSONS = [path for path in run.chosen() if path.name[:2] in REWRITTEN]
+LONG = ("03",)  # they train for minutes, so they are run twice with sixty texts instead
 named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -84,24 +86,35 @@ def outputs(cell):
 
 
 @named
-def test_every_cell_can_be_run_twice(path, tmp_path):
+def test_every_cell_can_be_run_twice(path, data, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     stored = [c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c)]
+    first = []
+    if path.name[:2] in LONG:
+        first = [sixty_texts(data, tmp_path)]
+        notebook.cells = [*first, *stored]
+        stored = executed(notebook, tmp_path)[1:]
     doubled = copy.deepcopy(notebook)
-    doubled.cells = [nbformat.v4.new_code_cell(c.source) for c in stored for _ in range(2)]
-    again = executed(doubled, tmp_path)
+    twice = [nbformat.v4.new_code_cell(c.source) for c in stored for _ in range(2)]
+    doubled.cells = [*first, *twice]
+    again = executed(doubled, tmp_path)[len(first):]
     for number, cell in enumerate(stored):
         if IGNORED not in tags(cell):
             assert outputs(again[2 * number + 1]) == outputs(cell), cell.source
 
 
+def sixty_texts(data, folder):
+    """Return a cell after which a notebook's reviews are sixty texts from a learner's file."""
+    mine = csv_of(data["train"].select(range(60)), folder)
+    return nbformat.v4.new_code_cell(
+        "from helpers import reviews, texts\n\n"
+        f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
+
+
 @named
 def test_a_lesson_runs_to_its_end_with_sixty_texts_of_ones_own(path, data, tmp_path):
-    mine = csv_of(data["train"].select(range(60)), tmp_path)
     notebook = nbformat.read(path, as_version=4)
-    own = ("from helpers import reviews, texts\n\n"
-           f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
-    notebook.cells = [nbformat.v4.new_code_cell(own), *notebook.cells]
+    notebook.cells = [sixty_texts(data, tmp_path), *notebook.cells]
     said = "".join(text_of(o) for c in executed(notebook, tmp_path) for o in c.outputs)
     if "curves.compare" in json.dumps(notebook):
         assert "other data than the reference run" in said

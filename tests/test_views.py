@@ -67,7 +67,10 @@ FIGURES = [
     (nb01.transfer_diagram, ("full",), "pretraining on masked words in books and Wikipedia"),
     (nb02.length_histogram, ([5, 9, 9], {"mean": 7.7}), "mean 8"),
     (nb02.mask_grids, ({"to 3": MASK, "to 128": MASK},), "to 3 17%, to 128 17%"),
-    (nb03.learning_rates, (RUN,), "learning rate"),
+    (nb03.pace, (RUN, [0.5, 2.0, 1.5]), "2 of 3 gradients are longer than 1. The learning rate "
+     "is highest at step 2 of 3: 1e-05; at step 1 it is 0, at the last step 0."),
+    (nb03.beside, ({"A": ([0.7] * 3, [1.0] * 3)}, ([0.7, 0.5, 0.3], [1.0] * 3), "Which?"),
+     "The loss goes: A from 0.7 to 0.7; in the complete loop to 0.5."),
     (nb03.shares_right, ({"irony": (3, 9), "plain": (8, 9)}, "Shares"),
      "plain 8 of 9, irony 3 of 9"),
     (nb04.resumed, (RUN, {"whole": RUN}, 1, 2),
@@ -122,9 +125,8 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
     (nb02.length_histogram, ([3] * 18 + [90] * 2, {}), "100% of the texts have at most 90 tok"),
     (nb01.parameter_bars, ({"a": {"embeddings": 1, "encoder": 3}, "b": {"embeddings": 1,
      "encoder": 1}},), "The table holds 25% of a, 50% of b"),
-    (nb03.learning_rates, (rates(0, 1e-4, 0),), "The learning rate is highest at step 2 of 3: "),
-    (nb03.learning_rates, (rates(0, 1e-5, 1e-4),), "The learning rate is highest at step 3 of 3"),
-    (nb03.learning_rates, (rates(1e-4, 1e-4),), "The learning rate is the same at each of 2 st"),
+    (nb03.pace, (rates(0, 1e-4, 0), [2.0, 3.0, 0.5]), "2 of 3 gradients are longer than 1"),
+    (nb03.pace, (rates(0, 1e-4), [0.5, 1.0]), "0 of 2 gradients are longer than 1"),
     (nb04.resumed, (RUN, {"with all": RUN, "without one": OTHER}, 1, 2),
      "Without one, it is another run"),
     (nb04.resumed, (RUN, {"with all": RUN, "without one": RUN}, 1, 2), "What came after"),
@@ -141,7 +143,7 @@ def test_a_figure_is_shown_with_alt_text_and_leaves_the_learners_own_plots_alone
 def test_a_title_that_a_picture_brings_along_is_true_of_the_data(shown, draw, arguments, title):
     draw(*arguments)
     assert shown.title().startswith(title)
-    if draw in (nb02.length_histogram, nb03.learning_rates):
+    if draw in (nb02.length_histogram, nb03.pace):
         assert title in shown[0].alt
 
 

@@ -173,7 +173,8 @@ def _losses(curves, alt, reference=None, dashed="", handle=None, **labels):
         if curve.validation:
             looks = [(look["step"], look["loss"]) for look in curve.validation]
             axes.plot(*zip(*looks, strict=True), "o-", lw=1, color=colour, mec="white", ms=8,
-                      label=f"{name}, validation", zorder=4)
+                      label=f"{name}, validation" if len(curves) > 1 else "validation", zorder=4,
+                      clip_on=False)
     mark_level(axes, LN_2, "guessing: ln 2")
     axes.margins(x=0.01)
     axes.set_ylim(0, None)
