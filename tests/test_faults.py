@@ -140,6 +140,7 @@ def test_a_planted_mistake_turns_the_comparison_red(outcomes, mistake):
 def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, tokenizer):
     """Written by hand once, imported from then on: the losses are identical."""
     import copy
+    import math
 
     import torch
     from transformers import get_linear_schedule_with_warmup
@@ -154,7 +155,7 @@ def test_the_loop_in_the_notebook_is_the_one_in_helpers(new_model, encoded, toke
     encoded = encoded.select(range(48))
     few = batching.loader(encoded.select(range(16)), tokenizer)
     space = {
-        "batching": batching, "copy": copy, "curves": curves, "torch": torch,
+        "batching": batching, "copy": copy, "curves": curves, "math": math, "torch": torch,
         "get_linear_schedule_with_warmup": get_linear_schedule_with_warmup,
         "new_model": new_model, "tokenizer": tokenizer, "encoded": {"train": encoded},
         "sample_loader": few, "validation_loader": few, "settings": {}, "reference": None,
