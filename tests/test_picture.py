@@ -38,7 +38,7 @@ def test_the_readme_shows_it_in_both_themes_and_its_alt_text_says_the_same_numbe
 
 def test_the_wrong_answer_gets_the_hint_for_its_mistake(sources):
     assert "zero_grad" not in sources["code"]
-    assert re.fullmatch(r"Exercise 03.2: not yet. The first step is right, .*zero_grad.*",
+    assert re.fullmatch(r"Exercise 03.1: not yet. The first step is right, .*zero_grad.*",
                         sources["hint"])
 
 

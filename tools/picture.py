@@ -33,18 +33,22 @@ THEMES = ("light", "dark")
 SCALE = 2  # pixels of the file for one on a screen, whose README is 830 wide
 # What is in the picture: the notebook, what the cell says, the kind of output.
 OUTPUTS = {
-    "loss": ("03", 'plots.loss_curves({"your run": curve}, reference', "image/png"),
+    "loss": ("03", "live = plots.LiveLoss(steps, reference=reference)", "image/png"),
     "verdict": ("03", "print(curves.compare(curve, reference))", "stream"),
     "tokens": ("02", "widgets.token_explorer(", "text/html"),
     "answers": ("00", "plots.accuracy_bars(", "image/png"),
 }
-STUB = ("03", 'check("03.2"')
+STUB = ("03", 'check("03.1"')
 # An answer as people give it: without zero_grad.
 ANSWER = """\
-    loss = model(**batch).loss
-    loss.backward()
-    optimizer.step()
-    return loss.item()"""
+    losses = []
+    for batch in loader:
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses.append(loss.item())
+    return losses"""
 
 
 def cell(number, words):
