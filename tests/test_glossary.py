@@ -30,8 +30,9 @@ def forms(term):
 
 
 def lesson(cells):
-    """Return the prose of a lesson: no first cell, no code, no links, nothing that is folded."""
+    """Return the prose of a lesson: no first cell, no code, nothing that is folded or links on."""
     text = "\n\n".join(c.source for c in cells[1:] if c.cell_type == "markdown")
+    text = re.sub(r"^Next: .*$", "", text, flags=re.M)
     text = FOLDED.sub("", text).partition("\n## The notebooks\n")[0]
     text = re.sub(r"\*\*`([^`]*)`\*\*", r"**\1**", text)  # a term that is code, too
     text = re.sub(r"```.*?```|`[^`]*`", " ", text, flags=re.S)
