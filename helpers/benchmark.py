@@ -5,7 +5,6 @@ was measured before a training; a training's share of it is the FLOPs of its pro
 seconds.
 """
 
-import json
 import statistics
 
 from helpers import paths, training
@@ -16,7 +15,7 @@ GOAL = 0.90  # the accuracy to which the seconds are counted
 
 def load():
     """Return the stored runs, a list of dictionaries, as `making.benchmark.run` yields them."""
-    return json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
+    return paths.recorded(FILE.name)
 
 
 def summary(runs):

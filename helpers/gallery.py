@@ -1,7 +1,5 @@
 """Trainings in which one thing is wrong, as `making.gallery` recorded them for notebook 07."""
 
-import json
-
 from helpers import paths
 from helpers.curves import LossCurve
 
@@ -29,12 +27,12 @@ def rare():
     The three models learnt from such reviews, too: "none" as they came, one with "class weights"
     in its loss, one after "resampling".
     """
-    stored = json.loads(paths.data_file("reference", RARE.name).read_text(encoding="utf-8"))
+    stored = paths.recorded(RARE.name)
     return [int(label) for label in stored.pop("label")], stored
 
 
 def _recorded():
-    stored = json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
+    stored = paths.recorded(FILE.name)
     return {
         name: LossCurve(
             settings={"one batch": [float(loss) for loss in run["one batch"]]},

@@ -1,7 +1,5 @@
 """GPT-2 beside BERT, as `making.gpt2_comparison` recorded it for notebook 05."""
 
-import json
-
 from helpers import paths
 
 FILE = paths.REFERENCE / "gpt2_comparison.json"
@@ -13,7 +11,7 @@ def load():
     `answers` is {model: list of predictions per seed}, `labels` the right ones, `rates` {model:
     {learning rate: validation reviews right, per seed}}.
     """
-    stored = json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
+    stored = paths.recorded(FILE.name)
     return stored | {
         "labels": [int(label) for label in stored["labels"]],
         "answers": {name: [[int(p) for p in row] for row in by_seed.values()]

@@ -1,7 +1,5 @@
 """Accuracy by number of labels, as `making.learning_curve` recorded it for notebook 00."""
 
-import json
-
 from helpers import paths
 
 FILE = paths.REFERENCE / "learning_curve.json"
@@ -9,7 +7,7 @@ FILE = paths.REFERENCE / "learning_curve.json"
 
 def load():
     """Return {model: {number of labels: [accuracy of each seed]}}, on the test reviews."""
-    stored = json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))
+    stored = paths.recorded(FILE.name)
     return {
         name: {int(count): [n / stored["tested"] for n in right] for count, right in row.items()}
         for name, row in stored["correct"].items()

@@ -32,6 +32,14 @@ def data_file(*parts):
     return path
 
 
+def recorded(name):
+    """Return what the JSON file `name` in `data/reference` holds.
+
+    Raises LearnerError if it is not there.
+    """
+    return json.loads(data_file("reference", name).read_text(encoding="utf-8"))
+
+
 @contextlib.contextmanager
 def replacing(target):
     """Yield a temporary path beside the file `target`; it becomes `target` if the block succeeds.

@@ -1,7 +1,5 @@
 """Runs with several learning rates and seeds, as `making.sweep` recorded them for notebook 07."""
 
-import json
-
 from helpers import paths
 
 FILE = paths.REFERENCE / "sweep.json"
@@ -14,7 +12,7 @@ def load():
     validation review, in order, whether the run gets it right; `unused` the same of extra.csv,
     None where nobody looked.
     """
-    runs = json.loads(paths.data_file("reference", FILE.name).read_text(encoding="utf-8"))["runs"]
+    runs = paths.recorded(FILE.name)["runs"]
     return {(run["rate"], run["seed"]): run | {
         split: None if run[split] is None else [mark == "1" for mark in run[split]]
         for split in ("validation", "unused")

@@ -21,7 +21,8 @@ from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 
 from helpers import batching, checkpoints, paths, reviews, training
 from helpers.gallery import FILE, RARE
-from making.sweep import network, unused
+from making.learning_curve import network
+from making.sweep import unused
 
 STEPS, LOOK_EVERY, BATCH = 80, 16, 16
 RATE = 1e-4
@@ -110,7 +111,7 @@ def run(checkpoint, tokenizer, data, *, rate=RATE, seed=0, steps=STEPS, rows=640
     loader = batching.loader(encoded, tokenizer, BATCH, train=order == "drawn", seed=seed)
     held_out = batching.loader(
         batching.by_length(batching.tokenize(validation, tokenizer)), tokenizer, 32)
-    model = network(checkpoint, seed)
+    model = network("fine-tuned", checkpoint, seed)
     optimizer = optimizer_of(model, rate)
     scheduler = get_linear_schedule_with_warmup(optimizer, STEPS // 10, STEPS)
     recorded = {"loss": [], "norm": [], "validation": []}
@@ -134,7 +135,7 @@ def one_batch(checkpoint, tokenizer, data, *, rate=RATE, seed=0, rows=640, posit
     train, _ = chosen(data, rows, positive, labels, order, seed)
     encoded = batching.tokenize(train.select(range(8)), tokenizer)
     batch = next(iter(batching.loader(encoded, tokenizer, 8)))
-    model = network(checkpoint, seed)
+    model = network("fine-tuned", checkpoint, seed)
     optimizer = optimizer_of(model, rate)
     found = [step(model, batch, optimizer, **habits)[0] for _ in range(20)]
     return [found[0], found[-1]]
@@ -153,7 +154,7 @@ def rare(checkpoint, tokenizer, train, tested, remedy, steps=STEPS):
     if remedy == "resampling":
         train = evened(train)
     loader = batching.loader(batching.tokenize(train, tokenizer), tokenizer, BATCH, train=True)
-    model = network(checkpoint, 0)
+    model = network("fine-tuned", checkpoint, 0)
     optimizer = optimizer_of(model, RATE)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
     for batch in itertools.islice(itertools.chain.from_iterable(itertools.repeat(loader)), steps):

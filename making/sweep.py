@@ -10,12 +10,11 @@ reviews, those in extra.csv. What data/reference/sweep.json holds already is not
 import itertools
 import json
 
-import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
-from helpers import batching, checkpoints, paths, reviews, training
+from helpers import batching, paths, training
 from helpers.sweep import FILE
+from making.learning_curve import given, network
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
 SEEDS = (0, 1, 2)
@@ -23,18 +22,9 @@ CONTENDERS = (3e-5, 1e-4, 3e-4)  # those with the highest validation accuracy, h
 BATCH = 16
 
 
-def network(checkpoint, seed):
-    """Return the classifier of the lessons: a new head, no dropout, the embeddings frozen."""
-    set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint.path, num_labels=2, dtype=torch.float32, **training.NO_DROPOUT)
-    model.base_model.embeddings.requires_grad_(False)
-    return model
-
-
 def trained(checkpoint, tokenizer, encoded, rate, seed):
     """Return a model after one epoch over tokenized reviews, and its `LossCurve`."""
-    model = network(checkpoint, seed)
+    model = network("fine-tuned", checkpoint, seed)
     loader = batching.loader(encoded, tokenizer, BATCH, train=True, seed=seed)
     return model, training.train(model, loader, epochs=1, learning_rate=rate)
 
@@ -52,9 +42,7 @@ def unused():
 
 def record():
     """Train what is not recorded yet, and record it, run by run."""
-    checkpoints.quiet()
-    checkpoint, data, extra = checkpoints.find("bert", "small"), reviews.load(), unused()
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+    (checkpoint, tokenizer, data), extra = given(), unused()
     encoded = batching.tokenize(data["train"], tokenizer)
     runs = json.loads(FILE.read_text(encoding="utf-8"))["runs"] if FILE.is_file() else []
     known = {(run["rate"], run["seed"]) for run in runs}
