@@ -98,6 +98,23 @@ def bar_chart(values, notes, strongest=None, row=0.5, xerr=None):
     return axes
 
 
+def stacked_bars(axes, values, inside, at_end):
+    """Draw a row of stacked bars for each of {row: {part: number}}; return where they end.
+
+    `inside` and `at_end` write the label of a part and of a whole row.
+    """
+    ends = [0.0] * len(values)
+    for part in next(iter(values.values())):
+        sizes = [parts[part] for parts in values.values()]
+        bars = axes.barh(range(len(values)), sizes, left=ends, height=0.6, label=part)
+        axes.bar_label(bars, [inside(size) for size in sizes], color="white",
+                       label_type="center", weight="bold", fontsize=10)
+        ends = [end + size for end, size in zip(ends, sizes, strict=True)]
+    axes.bar_label(bars, [at_end(end) for end in ends], padding=4)
+    name_rows(axes, values)
+    return ends
+
+
 def name_rows(axes, names):
     """Name the rows of a horizontal bar chart, the first on top."""
     axes.set_yticks(range(len(names)), names)

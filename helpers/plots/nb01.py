@@ -11,15 +11,10 @@ from helpers.plots import BLUE, GREY, INK, ORANGE, PALE
 def parameter_bars(models):
     """Draw how many parameters stand in each part of each model, {model: {part: number}}."""
     _, axes = plots.new(height=0.85 * len(models) + 1.5)
-    ends = np.zeros(len(models))
-    for part in next(iter(models.values())):
-        millions = np.array([counts[part] for counts in models.values()]) / 1e6
-        bars = axes.barh(range(len(models)), millions, left=ends, height=0.6, label=part)
-        axes.bar_label(bars, [f"{m:.0f} M" if m > 8 else "" for m in millions], color="white",
-                       label_type="center", weight="bold", fontsize=10)
-        ends += millions
-    axes.bar_label(bars, [f"{end:.1f} M" for end in ends], padding=4)
-    plots.name_rows(axes, models)
+    millions = {name: {part: number / 1e6 for part, number in counts.items()}
+                for name, counts in models.items()}
+    ends = plots.stacked_bars(axes, millions, lambda m: f"{m:.0f} M" if m > 8 else "",
+                              lambda end: f"{end:.1f} M")
     listing = "; ".join(
         f"{name}: " + plots.listed({p: f"{n / 1e6:.1f} million" for p, n in counts.items()})
         for name, counts in models.items()

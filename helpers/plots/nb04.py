@@ -1,6 +1,5 @@
 """The pictures of notebook 04: runs that were killed and resumed, and where the memory goes."""
 
-import numpy as np
 
 from helpers import plots
 from helpers.curves import WINDOW, smoothed
@@ -47,15 +46,9 @@ def resumed(whole, again, start, killed):
 def memory(trainings):
     """Draw what each training keeps in memory, {training: {part: bytes}}, as stacked bars."""
     _, axes = plots.new(height=0.62 * len(trainings) + 1.7)
-    ends = np.zeros(len(trainings))
-    for part in next(iter(trainings.values())):
-        megabytes = np.array([parts[part] for parts in trainings.values()]) / 1e6
-        bars = axes.barh(range(len(trainings)), megabytes, left=ends, height=0.6, label=part)
-        axes.bar_label(bars, [f"{m:.0f}" for m in megabytes], color="white", weight="bold",
-                       label_type="center", fontsize=10)
-        ends += megabytes
-    axes.bar_label(bars, [f"{end:.0f} MB" for end in ends], padding=4)
-    plots.name_rows(axes, trainings)
+    megabytes = {name: {part: size / 1e6 for part, size in parts.items()}
+                 for name, parts in trainings.items()}
+    ends = plots.stacked_bars(axes, megabytes, "{:.0f}".format, "{:.0f} MB".format)
     listing = "; ".join(
         f"{name}: " + plots.listed({part: f"{size / 1e6:.0f}" for part, size in parts.items()})
         for name, parts in trainings.items())
