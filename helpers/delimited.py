@@ -79,6 +79,11 @@ class Rows:
             fit *= 0.8
         return fit if len(self.header) > 1 else 0.45 * fit
 
+    def is_quoted(self):
+        """Say whether quotation marks work as such everywhere, and are needed or all around."""
+        return bool(self.dialect.quote and not self.repaired and (
+            self.needed or self.plain >= 0.95 * len(self.rows)))
+
 
 class _Lines:
     """Lines that can be put back; `taken` are those of the record at hand."""
@@ -156,7 +161,7 @@ def _rank(sample, told, parsed):
     results = []
     for separator in [*separators, _ONE]:
         quotes = [Dialect(separator)]
-        single = rf"(?m)(?:^|{re.escape(separator)})'"
+        single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
         if sum(1 for _ in re.finditer(single, text)) >= 0.8 * len(filled):
             quotes = [Dialect(separator, "'"), *quotes]
         if f'{separator} "' in text:
@@ -171,7 +176,8 @@ def _rank(sample, told, parsed):
             if found.repaired or any("\n" in c for row in found.rows.values() for c in row):
                 found = parsed(dialect, iter(sample), _signature(found))
             results.append(found)
-    results.sort(key=lambda found: -round(found.fit(), 2))  # stable: else as they were tried
+    # Stable: of two that are as good, the one that was tried first.
+    results.sort(key=lambda found: (-round(found.fit(), 2), not found.is_quoted()))
     best = results[0]
     if len(best.header) < 2 or best.fit() < 0.3:
         # One column, unless the first row is plainly a header of several.
@@ -233,8 +239,8 @@ def _parse(lines, dialect, signature, drawn):
                 found.repaired.append(number)
         elif mark and mark in taken[0]:
             inside = "".join(cells)
-            if len(taken) > 1 or (mark * 2 in taken[0] and mark in inside) or any(
-                    dialect.separator[0] in c or _ONE in c for c in cells):
+            if len(taken) > 1 or any(dialect.separator[0] in c or _ONE in c for c in cells) or (
+                    mark in inside and (mark * 2 in taken[0] or dialect.escape)):
                 found.needed += 1
             elif inside.count(mark) < taken[0].count(mark):
                 found.plain += 1

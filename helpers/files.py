@@ -322,30 +322,32 @@ def _one_byte(sample):
     """Return the likely encoding of bytes that are not UTF-8, and whether it is a guess."""
     import charset_normalizer
 
-    western = max(_covered(sample, "cp1252", letters) for letters in _WESTERN)
-    others = {e: max(_covered(sample, e, letters) for letters in alphabets)
-              for e, alphabets in _ALPHABETS.items()}
+    western = _covered(sample, "cp1252", _WESTERN)
+    others = {name: _covered(sample, name, letters) for name, letters in _ALPHABETS.items()}
     best = max(others, key=others.get)
-    any_western = "iso8859_15" if b"\xa4" in sample and not re.search(
-        rb"[\x80-\x9f]", sample) else "cp1252"
+    currency_sign = b"\xa4" in sample and not re.search(rb"[\x80-\x9f]", sample)
+    usual = "iso8859_15" if currency_sign else "cp1252"
     if western >= 0.95 and western >= others[best] - 0.03:
-        return any_western, False
+        return usual, False
     if others[best] >= 0.95:
         return best, False
+    # Texts in several languages: accents stand alone, where letters of other scripts do not.
     text = sample.decode("cp1252", "replace")
-    beyond = len(re.findall(r"[À-ÿ]", text))
-    in_pairs = len(re.findall(r"[À-ÿ](?=[À-ÿ])", text))
-    if _covered(sample, "cp1252", "".join(_WESTERN)) >= 0.9 and in_pairs < 0.2 * beyond:
-        return any_western, False
+    beyond, in_pairs = (len(re.findall(letters, text)) for letters in (
+        "[À-ÿ]", "[À-ÿ](?=[À-ÿ])"))
+    if _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and in_pairs < 0.2 * beyond:
+        return usual, False
     found = charset_normalizer.from_bytes(sample, cp_isolation=_DETECTABLE).best()
     return found and found.encoding, True
 
 
-def _covered(sample, encoding, letters):
-    """Return the share of characters beyond ASCII that a text in such letters would have."""
+def _covered(sample, encoding, alphabets):
+    """Return the share of characters beyond ASCII that texts in the likeliest alphabet have."""
     text = sample.decode(encoding, "replace")
-    pairs = Counter(re.findall(r"(?:(?<=([^\W\d_]))|())([^\x00-\x7f])", text))
-    known = set(letters + letters.upper())
-    fine = sum(count for (after, _, sign), count in pairs.items()
-               if sign in known or sign in (_AFTER_LETTERS if after else _SIGNS))
-    return fine / max(1, sum(pairs.values()))
+    signs = Counter(re.findall("[^\x00-\x7f]", text))
+    after = Counter(re.findall(r"(?<=[^\W\d_])[^\x00-\x7f]", text))
+    always = sum(signs[sign] for sign in _SIGNS) - sum(
+        after[sign] for sign in _SIGNS - _AFTER_LETTERS)
+    letters = max(sum(signs[letter] for letter in {*alphabet, *alphabet.upper()} - _SIGNS)
+                  for alphabet in alphabets)
+    return (always + letters) / max(1, signs.total())
