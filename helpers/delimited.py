@@ -118,16 +118,14 @@ def read(file, encoding, errors, header, share, seed):
         return found
 
     sample = list(_some(itertools.islice(lines(), skip, None)))
-    if not any(line.strip() for line in sample):
-        if not any(line.strip() for line in lines()):
-            raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+    if not any(line.strip() for line in sample) and not any(line.strip() for line in lines()):
+        raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
     ranked = _rank(sample, told and told[1], parsed)
-    best, tried = None, 0
-    for candidate in _candidates(ranked, lines, skip):
+    best = None
+    for tried, candidate in enumerate(_candidates(ranked, lines), start=1):
         drawn = random.Random(seed) if share < 1 else None
         source = itertools.islice(lines(candidate.newline), skip, None)
         found = parsed(candidate, source, _signature(ranked[0]), drawn and (drawn, share))
-        tried += 1
         if best is None or found.fit() > best.fit():
             best = found
         if (not best.odd and not best.repaired) or tried == FULL_TRIALS:
@@ -150,14 +148,12 @@ def _rank(sample, told, parsed):
     """Return what the candidates make of a sample, the best first."""
     text = "".join(sample)
     filled = [line for line in sample if line.strip()]
-    # A separator is in most lines, or in the first; in a sample of quoted texts, in some.
+    # A separator is in the first line, or in many; one that is not usual, in nearly all.
+    shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
     separators = [told] if told else [
-        s for s in _SEPARATORS
-        if s in (filled[0] if filled else "") or (sum(s in line for line in filled) > len(filled) / 3
-        and (s in _USUAL or all(s in line for line in filled)))
+        s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
+        or s in _USUAL and s in "".join(filled[:1])
     ]
-    separators = [s for s in separators if s in _USUAL or s == told
-                  or sum(s in line for line in filled) > 0.9 * len(filled)]
     results = []
     for separator in [*separators, _ONE]:
         quotes = [Dialect(separator)]
@@ -190,14 +186,14 @@ def _rank(sample, told, parsed):
     best = results[0]
     marks = '"' in text and best.dialect.quote == '"'
     unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
-    some = best.plain and best.plain + best.needed < 0.95 * len(best.rows)
+    some = 0 < best.plain < 0.95 * len(best.rows)
     if marks and not best.needed and (best.repaired or (some and best.dialect.separator == "\t")):
         # Texts begin with quotation marks; nothing is quoted because it has to be.
         results.sort(key=lambda found: found.dialect != unquoted)
     return results
 
 
-def _candidates(ranked, lines, skip):
+def _candidates(ranked, lines):
     """Yield dialects to try on the whole file: the best, with bare \\r as text, then others."""
     best = ranked[0].dialect
     yield best
@@ -351,8 +347,7 @@ def _explain(name, found, told):
     elif not dialect.quote:
         found.notes.append(f"{name}: quotation marks are ordinary characters here, because they "
                            "are not closed, or stand around few texts and nothing needs them.")
-    elif found.plain and found.plain + found.needed < 0.95 * len(found.rows) and (
-            not found.needed):
+    elif 0 < found.plain < 0.95 * len(found.rows) and not found.needed:
         found.notes.append(f"{name}: quotation marks around a whole field are taken off.")
     if dialect.escape:
         found.notes.append(f"{name}: a backslash before a quotation mark is taken off.")
@@ -361,5 +356,5 @@ def _explain(name, found, told):
     odd = set(found.odd)
     repaired = [number for number in found.repaired if number not in odd]
     if repaired:
-        found.notes.append(f"{name}: a quotation mark that is not closed, or not at the end of its "
-                           f"field, is part of the text in {where(repaired)}.")
+        found.notes.append(f"{name}: a quotation mark that is not closed, or not at the end of "
+                           f"its field, is part of the text in {where(repaired)}.")

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers import delimited, files
-from helpers.errors import LearnerError
-from helpers.errors import listed as listed
-from helpers.errors import short as short
-from helpers.errors import where as where
+from helpers.errors import LearnerError, listed, short, where
+
+__all__ = ["Table", "listed", "read", "short", "where"]
 
 _TWICE = re.compile("[ÂÃÅÐÑâ][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")
 _EXCEL_ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}

@@ -19,13 +19,13 @@ from helpers.errors import LearnerError
 
 COUNT = 2400
 WORDS = {
-    "English": "the room was clean and staff helped us twice but breakfast came late".split(),
-    "French": "très cher le café était déçu où l’hôtel côté garçon naïf élève à çà".split(),
-    "Polish": "bardzo dobra książka żółty świetny źle łatwo ćma pięć był się też dość".split(),
-    "Turkish": "çok güzel değil ışık şimdi iyi ağaç kötü oldu için başka şey yağmur".split(),
-    "Russian": "очень хорошая книга не понравилось совсем долго ждали номер чистый был".split(),
-    "Chinese": "价格便宜 质量也好 房间干净 服务热情 收到的时候 已经坏了 再也不来 电影又长".split(),
-    "Japanese": "とても良いです 部屋がきれい スタッフが親切 もう行きません 値段が高い 音がうるさい".split(),
+    "English": "the room was clean and staff helped us twice but breakfast came late",
+    "French": "très cher le café était déçu où l’hôtel côté garçon naïf élève à çà",
+    "Polish": "bardzo dobra książka żółty świetny źle łatwo ćma pięć był się też dość",
+    "Turkish": "çok güzel değil ışık şimdi iyi ağaç kötü oldu için başka şey yağmur",
+    "Russian": "очень хорошая книга не понравилось совсем долго ждали номер чистый был",
+    "Chinese": "价格便宜 质量也好 房间干净 服务热情 收到的时候 已经坏了 再也不来 电影又长",
+    "Japanese": "とても良いです 部屋がきれい スタッフが親切 もう行きません 値段が高い 音がうるさい",
 }
 FACTORS = {
     "separator": [",", ";", "\t", "|"],
@@ -41,9 +41,9 @@ FACTORS = {
     "line end": ["\n", "\r\n", "\r"],
     "labels": [["0", "1"], ["bad", "good"], ["1", "2", "4", "5"], ["0.0", "1.0"],
                ["True", "False"]],
-    "shape": ["plain", "extra columns", "index", "trailing", "several lines", "quotes at the start",
-              "quotes within", "separator within", "line separators", "numbers", "NaN",
-              "label first", "blank lines", "apostrophes", "long", "empty texts"],
+    "shape": ["plain", "extra columns", "index", "trailing", "several lines", "blank lines",
+              "quotes at the start", "quotes within", "separator within", "line separators",
+              "numbers", "NaN", "label first", "apostrophes", "long", "empty texts"],
 }
 TYPED = ["records", "columns", "pandas", "split", "lines", "parquet", "workbook"]
 NEED_QUOTES = {"several lines", "separator within"}
@@ -59,7 +59,8 @@ def texts_of(chance, words, shape, separator, line_end):
         elif shape == "several lines" and odd:
             text = line_end.join([text, words[0] + separator + " " + words[1], words[2]])
         elif shape == "quotes at the start" and odd:
-            text = chance.choice(['"{}" ' + words[0], '"{}', '"{}" "' + words[1] + '"']).format(text)
+            ending = chance.choice(['" ' + words[0], "", '" "' + words[1] + '"'])
+            text = '"' + text + ending
         elif shape == "quotes within" and odd:
             text = f'{words[0]} "{text}" {words[1]} 5" {words[2]}'
         elif shape == "separator within" and odd:
@@ -82,7 +83,7 @@ def frame_of(chance, language, labels, shape, separator=",", line_end="\n"):
     """Return the truth: names, and rows of strings."""
     rows = chance.randint(12, 40)
     texts = itertools.islice(
-        texts_of(chance, WORDS[language], shape, separator, line_end), rows)
+        texts_of(chance, WORDS[language].split(), shape, separator, line_end), rows)
     columns = {"text": list(texts), "label": [chance.choice(labels) for _ in range(rows)]}
     if shape == "extra columns":
         columns = {"id": [str(900 + i) for i in range(rows)], **columns,
