@@ -18,7 +18,7 @@ MAX_COLUMNS = 16_384  # as many as a spreadsheet has
 FULL_TRIALS = 6
 _USUAL = "\t|;,"
 # Of two that fit as well, the one that is rarer in prose comes first.
-_SEPARATORS = ("\t", "\x01", "\x1f", "||", "|", "::", "^", ";", ",", "~", "¦")
+_SEPARATORS = ("\t", "\x01", "\x1f", "|||", "||", "|", "::", "^", ";", ",", "~", "¦")
 _NAMES = {"\t": "tabs", "|": "vertical bars", ";": "semicolons", "\x01": "the character \\x01",
           "\x1f": "the character \\x1f"}
 _ONE, _CR = "\ue000", "\ue001"  # of private use: a separator of one character, a bare \r
@@ -74,6 +74,8 @@ class Rows:
     def fit(self):
         """Return from 0 to 1 how many of the rows are as they should be."""
         bad = len(self.odd) + len(self.repaired)
+        if not self.dialect.quote and self.plain > 0.5 * len(self.rows):
+            bad += self.plain  # most texts would keep quotation marks around them
         fit = max(0, 1 - bad / max(1, len(self.rows)))
         if self.before:  # rather a separator that the first row has, too
             fit *= 0.8
@@ -152,7 +154,7 @@ def _rank(sample, told, parsed):
     shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
     separators = [told] if told else [
         s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
-        or s in _USUAL and s in "".join(filled[:1])
+        or (s in _USUAL and s in "".join(filled[:1]))
     ]
     results = []
     for separator in [*separators, _ONE]:
@@ -160,8 +162,8 @@ def _rank(sample, told, parsed):
         single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
         if sum(1 for _ in re.finditer(single, text)) >= 0.8 * len(filled):
             quotes = [Dialect(separator, "'"), *quotes]
-        if f'{separator} "' in text:
-            quotes.append(Dialect(separator, spaces=True))
+        if text.count(f'{separator} "') > 0.5 * len(filled):
+            quotes.insert(0, Dialect(separator, spaces=True))
         if '"' in text:
             quotes.append(Dialect(separator, ""))
         if "\\" in text:
@@ -187,7 +189,8 @@ def _rank(sample, told, parsed):
     marks = '"' in text and best.dialect.quote == '"'
     unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
     some = 0 < best.plain < 0.95 * len(best.rows)
-    if marks and not best.needed and (best.repaired or (some and best.dialect.separator == "\t")):
+    if marks and not best.needed and best.plain < 0.5 * len(best.rows) and (
+            best.repaired or (some and best.dialect.separator == "\t")):
         # Texts begin with quotation marks; nothing is quoted because it has to be.
         results.sort(key=lambda found: found.dialect != unquoted)
     return results
@@ -207,7 +210,7 @@ def _candidates(ranked, lines):
         if other != best:
             yield other
     for other in ranked[1:]:
-        if other.dialect.separator != best.separator and other.fit() >= 0.3:
+        if other.dialect.separator not in (best.separator, _ONE) and other.fit() >= 0.3:
             yield other.dialect
 
 
@@ -240,6 +243,8 @@ def _parse(lines, dialect, signature, drawn):
                 found.needed += 1
             elif inside.count(mark) < taken[0].count(mark):
                 found.plain += 1
+        elif not mark and '"' in taken[0]:
+            found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
         if not any(map(str.strip, cells)) and not (cells == [""] and mark and mark in taken[0]):
             continue
         found.seen += 1
@@ -289,7 +294,8 @@ def _judge(found, header):
         usual = Counter(len(row) for row in itertools.islice(rows.values(), 1000)).most_common(1)
         row = rows[number]
         filled = sum(1 for cell in row if cell.strip())
-        before = (row[0].lstrip().startswith("#") and len(row) != usual[0][0]) or (
+        remark = row[0].lstrip().startswith("#")
+        before = (remark and (len(row) != usual[0][0] or _is_header(rows, 1))) or (
             header and filled == 1 < usual[0][0] and usual[0][1] > 0.7 * min(len(rows), 1000)
             and not _has_index(rows, number))
         if not before or len(rows) < 3:
@@ -316,6 +322,14 @@ def _judge(found, header):
     # Empty cells too many come from separators at the end of the row.
     found.odd = [number for number, row in rows.items() if number != found.first and len(
         row) != width and (len(row) < least or any(map(str.strip, row[width:])))]
+
+
+def _is_header(rows, place):
+    """Say whether the row at this place has a value where the others repeat a few."""
+    below = [row for row in itertools.islice(rows.values(), place, place + 200)]
+    return len(below) > 4 and len({*map(len, below)}) == 1 and any(
+        column[0] not in column[1:] and len({*column}) <= max(3, len(column) // 3)
+        for column in zip(*below, strict=True))
 
 
 def _has_index(rows, first):

@@ -192,7 +192,7 @@ def _gigabytes(size):
 
 # ---- encodings ----
 
-_WESTERN = ("àâæçéèêëîïôœùûüÿ", "äöüß", "áéíñóúü", "áâãàçéêíóôõúü", "àèéìíîòóùú", "åäöæøé",
+_WESTERN = ("àâæçéèêëîïôœùûü", "äöüß", "áéíñóúü", "áâãàçéêíóôõúü", "àèéìíîòóùú", "åäöæøé",
             "áðéíóúýþæö", "éèëïóöüê", "äöõüšž", "àçéèíïóòúü")
 _CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
 _ALPHABETS = {
@@ -205,9 +205,12 @@ _CALLED = {"cp1252": "Western European", "iso8859_15": "Western European",
 # Signs that may follow a letter, and others that hardly do.
 _AFTER_LETTERS = set("’‘“”„–—…»«°®™©\xa0\xad•€·†")
 _SIGNS = _AFTER_LETTERS | set("‚£¥¢§±²³µ¹º¼½¾¿¡´¨‡‰‹›×÷¬¦¶ª")
-_DETECTABLE = ["cp1251", "koi8_r", "iso8859_5", "cp866", "mac_cyrillic", "cp1253", "iso8859_7",
-               "cp1255", "cp1256", "iso8859_6", "tis_620", "cp932", "euc_jp", "gb18030", "big5",
-               "euc_kr", "cp949", "iso2022_jp"]
+_SCRIPTS = {name: "".join(map(chr, range(*letters))) for letters, names in (
+    ((0x400, 0x460), ("cp1251", "koi8_r", "cp866", "mac_cyrillic")),
+    ((0x386, 0x3CF), ("cp1253", "iso8859_7")), ((0x5D0, 0x5EB), ("cp1255",)),
+    ((0x60C, 0x653), ("cp1256", "iso8859_6")),
+) for name in names}
+_OTHERS = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "euc_kr", "iso8859_5", "tis_620"]
 _MARKS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
           (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
           (codecs.BOM_UTF16_BE, "utf-16")]
@@ -223,6 +226,13 @@ def encoding_of(file, encoding=None):
     """
     mark = next((name for mark, name in _MARKS if file.head.startswith(mark)), None)
     wide = mark or _wide(file.head)
+    try:
+        "".encode(encoding or "utf-8")
+    except LookupError:
+        raise LearnerError(
+            f"{file.name} is not text in {short(encoding)}, because no encoding has that name. "
+            "Usual ones are encoding='utf-8', 'cp1252', 'utf-16', 'cp1251'."
+        ) from None
     told = [encoding] if encoding else [wide] if wide else ["utf-8"]
     if mark == "utf-8-sig" and told[0].lower().replace("_", "-") in ("utf-8", "utf8"):
         told = ["utf-8-sig"]
@@ -233,14 +243,10 @@ def encoding_of(file, encoding=None):
         said = wide and wide != "utf-8-sig" and not encoding
         return told[0], "strict", [f"{file.name}: read as {wide.upper()}."] if said else []
     if encoding or (wide and wide != "utf-8-sig"):
-        with contextlib.suppress(LookupError):
-            encoding = encoding and codecs.lookup(encoding).name and encoding
-            raise LearnerError(
-                f"{file.name} is not text in {encoding or wide}. Save it again with the encoding "
-                "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or name its encoding: encoding='…'."
-            )
-        raise LearnerError(f"{file.name} is not text in {short(encoding)!r}: no encoding has that "
-                           "name. Usual ones are encoding='utf-8', 'cp1252', 'utf-16', 'cp1251'.")
+        raise LearnerError(
+            f"{file.name} is not text in {encoding or wide}. Save it again with the encoding "
+            "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or name its encoding: encoding='…'."
+        )
     whole, broken, sample = _lines_of(file)
     if whole >= 0.2 * (whole + broken):
         return wide or "utf-8", "surrogateescape", []
@@ -299,7 +305,7 @@ def _fits(file, encoding):
         for chunk in _chunks(file):
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
-    except (LookupError, UnicodeError, AttributeError, TypeError):
+    except UnicodeError:
         return False
     return True
 
@@ -342,7 +348,9 @@ def _one_byte(sample):
         "[À-ÿ]", "[À-ÿ](?=[À-ÿ])"))
     if _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and in_pairs < 0.2 * beyond:
         return usual, False
-    found = charset_normalizer.from_bytes(sample, cp_isolation=_DETECTABLE).best()
+    scripts = [name for name, letters in _SCRIPTS.items()
+               if _covered(sample, name, [letters]) > 0.97]
+    found = charset_normalizer.from_bytes(sample, cp_isolation=scripts or _OTHERS).best()
     return found and found.encoding, True
 
 
@@ -351,8 +359,10 @@ def _covered(sample, encoding, alphabets):
     text = sample.decode(encoding, "replace")
     signs = Counter(re.findall("[^\x00-\x7f]", text))
     after = Counter(re.findall(r"(?<=[^\W\d_])[^\x00-\x7f]", text))
-    always = sum(signs[sign] for sign in _SIGNS) - sum(
+    after_small = Counter(re.findall("(?<=[a-z])[^\x00-\x7f]", text))
+    fine = sum(signs[sign] for sign in _SIGNS) - sum(
         after[sign] for sign in _SIGNS - _AFTER_LETTERS)
     letters = max(sum(signs[letter] for letter in {*alphabet, *alphabet.upper()} - _SIGNS)
+                  - sum(after_small[letter] for letter in {*alphabet.upper()} - {*alphabet})
                   for alphabet in alphabets)
-    return (always + letters) / max(1, signs.total())
+    return (fine + letters) / max(1, signs.total())

@@ -96,12 +96,12 @@ def _delimited(file, encoding, errors, header, share, seed):
         problems.append(f"{file.name}: NUL characters in {where(damaged['nul'])}. The file was "
                         "damaged, or is not a table of texts: export or download it again.")
     for kind, said in (
-        ("mixed", "is not UTF-8 as the rest is, so it is read as cp1252 (Western European)"),
-        ("lost", "has characters that are lost, and stand as �"),
-        ("twice", "was encoded twice ('Ã©' for 'é') before the file was saved, and stays so"),
+        ("mixed", "read as cp1252 (Western European), because it is not UTF-8 as the rest is"),
+        ("lost", "a character is lost and stands as �"),
+        ("twice", "encoded twice before it was saved ('Ã©' for 'é'), and left so"),
     ):
         if damaged[kind]:
-            notes.append(f"{file.name}: what {said}: {where(damaged[kind])}.")
+            notes.append(f"{file.name}: {said}: {where(damaged[kind])}.")
     if share < 1:
         notes.append(f"{file.name}: a share of {share:g} is read, {len(rows):,} rows.")
     return _table(file.name, names, list(rows.values()), list(rows), notes, problems)
