@@ -3,6 +3,7 @@
 A sample ranks the candidates; the winner has to hold for all rows, or others are tried on all.
 """
 
+import contextlib
 import csv
 import io
 import itertools
@@ -81,6 +82,11 @@ class Rows:
             fit *= 0.8
         return fit if len(self.header) > 1 else 0.45 * fit
 
+    def is_prose(self):
+        """Say whether a space follows most separators, as it follows commas in a sentence."""
+        cells = [cell for row in self.rows.values() for cell in row[1:] if cell]
+        return sum(cell[0] == " " for cell in cells) > 0.5 * len(cells)
+
     def is_quoted(self):
         """Say whether quotation marks work as such everywhere, and are needed or all around."""
         return bool(self.dialect.quote and not self.repaired and (
@@ -105,9 +111,13 @@ class _Lines:
 def read(file, encoding, errors, header, share, seed):
     """Return the `Rows` of a text file. Raises LearnerError if it has none."""
     csv.field_size_limit(2**31 - 1)  # a text of any length is read, so that its row can be named
+    with contextlib.ExitStack() as opened:
+        return _read(file, (encoding, errors), header, share, seed, opened)
 
+
+def _read(file, coding, header, share, seed, opened):
     def lines(newline=""):
-        stream = io.TextIOWrapper(file.open(), encoding, errors, newline=newline)
+        stream = opened.enter_context(io.TextIOWrapper(file.open(), *coding, newline=newline))
         first = next(stream, "")
         return itertools.chain([first.removeprefix("\ufeff")], stream)
 
@@ -175,7 +185,8 @@ def _rank(sample, told, parsed):
                 found = parsed(dialect, iter(sample), _signature(found))
             results.append(found)
     # Stable: of two that are as good, the one that was tried first.
-    results.sort(key=lambda found: (-round(found.fit(), 2), not found.is_quoted()))
+    results.sort(key=lambda found: (
+        -round(found.fit(), 2), found.is_prose(), not found.is_quoted()))
     best = results[0]
     if len(best.header) < 2 or best.fit() < 0.3:
         # One column, unless the first row is plainly a header of several.

@@ -196,7 +196,7 @@ _WESTERN = ("àâæçéèêëîïôœùûü", "äöüß", "áéíñóúü", "á�
             "áðéíóúýþæö", "éèëïóöüê", "äöõüšž", "àçéèíïóòúü")
 _CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
 _ALPHABETS = {
-    "cp1250": _CENTRAL, "iso8859_2": _CENTRAL, "cp1254": ("çğıöşüâîûİ",),
+    "iso8859_15": _WESTERN, "cp1250": _CENTRAL, "iso8859_2": _CENTRAL, "cp1254": ("çğıöşüâîûİ",),
     "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž"), "mac_roman": _WESTERN, "cp850": _WESTERN,
 }
 _CALLED = {"cp1252": "Western European", "iso8859_15": "Western European",
@@ -344,14 +344,25 @@ def _one_byte(sample):
         return best, False
     # Texts in several languages: accents stand alone, where letters of other scripts do not.
     text = sample.decode("cp1252", "replace")
-    beyond, in_pairs = (len(re.findall(letters, text)) for letters in (
-        "[À-ÿ]", "[À-ÿ](?=[À-ÿ])"))
-    if _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and in_pairs < 0.2 * beyond:
+    in_pairs = len(re.findall(r"[^\x00-\x7f](?=[^\x00-\x7f])", text))
+    if _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and (
+            in_pairs < 0.3 * len(re.findall(r"[^\x00-\x7f]", text))):
         return usual, False
+    for name in ("cp932", "euc_jp"):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = sample.decode(name)
+            if len(re.findall("[぀-ヿ]", text)) > 0.3 * len(re.findall("[^\x00-\x7f]", text)):
+                return name, True
     scripts = [name for name, letters in _SCRIPTS.items()
-               if _covered(sample, name, [letters]) > 0.97]
+               if _covered(sample, name, [letters]) > 0.97 and not _shouts(sample, name)]
     found = charset_normalizer.from_bytes(sample, cp_isolation=scripts or _OTHERS).best()
     return found and found.encoding, True
+
+
+def _shouts(sample, encoding):
+    """Say whether most letters beyond ASCII would be capitals."""
+    letters = [letter for letter in sample.decode(encoding, "replace") if letter > "\x7f"]
+    return sum(map(str.isupper, letters)) > sum(map(str.islower, letters))
 
 
 def _covered(sample, encoding, alphabets):

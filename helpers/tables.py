@@ -175,7 +175,9 @@ def _in_memory(source, name):
     """Return a DataFrame, list of dictionaries, Dataset, or what turns into one, as a table."""
     import pandas as pd
 
-    if isinstance(source, list) and all(isinstance(row, Mapping) for row in source):
+    if isinstance(source, list) and source and all(isinstance(row, str) for row in source):
+        source = pd.DataFrame({"text": source}, dtype=object)
+    elif isinstance(source, list) and all(isinstance(row, Mapping) for row in source):
         source = pd.DataFrame(source, dtype=object)
     elif hasattr(source, "with_format") and hasattr(source, "features"):  # a Dataset
         if not hasattr(source, "__len__"):
@@ -254,16 +256,18 @@ def _workbook(file, header):
     import openpyxl
 
     try:
-        stream = file.open()
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         filled = {}
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()  # some programs write wrong ones
-            rows = {number: list(row) for number, row in enumerate(
-                sheet.iter_rows(values_only=True), start=1)
-                if any(value is not None and str(value).strip() for value in row)}
-            if rows:
-                filled[sheet.title] = rows
+        with file.open() as stream:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+            sheets = len(book.worksheets)
+            for sheet in book.worksheets:
+                sheet.reset_dimensions()  # some programs write wrong ones
+                rows = {number: list(row) for number, row in enumerate(
+                    sheet.iter_rows(values_only=True), start=1)
+                    if any(value is not None and str(value).strip() for value in row)}
+                if rows:
+                    filled[sheet.title] = rows
+                    break
     # openpyxl lets through errors of several libraries
     except Exception as error:
         raise LearnerError(f"{file.name} is an Excel workbook, but cannot be read: "
@@ -272,9 +276,9 @@ def _workbook(file, header):
         raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
     title, rows = next(iter(filled.items()))
     notes = []
-    if len(book.worksheets) > 1:
-        notes.append(f"{file.name}: read is the sheet {short(title)!r}, the first of "
-                     f"{len(book.worksheets)} that holds something.")
+    if sheets > 1:
+        notes.append(f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} "
+                     "that holds something.")
     width = max(map(len, rows.values()))
     rows = {number: row + [None] * (width - len(row)) for number, row in rows.items()}
     usual = sorted(sum(v is not None for v in row) for row in rows.values())[len(rows) // 2]
@@ -304,9 +308,10 @@ def _workbook(file, header):
 def _formulas(file, title):
     import openpyxl
 
-    sheet = openpyxl.load_workbook(file.open(), read_only=True)[title]
-    return any(isinstance(value, str) and value.startswith("=")
-               for row in sheet.iter_rows(max_row=1000, values_only=True) for value in row)
+    with file.open() as stream:
+        sheet = openpyxl.load_workbook(stream, read_only=True)[title]
+        return any(isinstance(value, str) and value.startswith("=")
+                   for row in sheet.iter_rows(max_row=1000, values_only=True) for value in row)
 
 
 def _json(file, source, encoding, errors, header, share, seed):
@@ -343,7 +348,10 @@ def _json(file, source, encoding, errors, header, share, seed):
             f"{file.name} is not JSON: {short(getattr(error, 'msg', error), 80)}{place}. Mend it "
             "there, or export it again; a file with a row a line is named .csv."
         ) from None
-    rows = _records(value)
+    if value in ([], {}):
+        raise LearnerError(f"{file.name} is empty. It needs an object for each text.")
+    of_one_row = named and named[1].lower() in ("jsonl", "ndjson") and isinstance(value, dict)
+    rows = [value] if of_one_row else _records(value)
     if rows is None:
         if not named:
             return None
@@ -442,8 +450,11 @@ def _records(value):
             key.isdigit() for key in inner)
         if inner_is_index and not outer_is_index:
             return [{column: value[column][key] for column in value} for key in inner]
-        if outer_is_index or len(parts) >= len(inner):
+        if outer_is_index or len(parts) >= max(2, len(inner)):
             return [part if outer_is_index else {"id": key, **part}
                     for key, part in value.items()]
-    tables = [part for part in parts if isinstance(part, list | dict) and _records(part)]
-    return _records(tables[0]) if len(tables) == 1 else None
+    lists = [part for part in parts if isinstance(part, list) and part and all(
+        isinstance(row, dict) for row in part)]
+    others = [part for part in parts if isinstance(part, list | dict) and _records(part)]
+    inside = lists or others
+    return _records(inside[0]) if len(inside) == 1 else None
