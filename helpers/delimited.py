@@ -330,9 +330,13 @@ def _judge(found, header):
         (place + 1 for place, name in enumerate(found.header) if name.strip()), default=width)
     if found.header[:1] == [""] and len(names) < width:
         least = width
-    # Empty cells too many come from separators at the end of the row.
-    found.odd = [number for number, row in rows.items() if number != found.first and len(
-        row) != width and (len(row) < least or any(map(str.strip, row[width:])))]
+    # Most rows may have empty cells too many, from separators at their end, or the header may.
+    # A single row may not: a separator within its text could have moved its cells.
+    body = [len(row) for number, row in rows.items() if number != found.first]
+    usual = Counter(body).most_common(1)[0][0] if body else width
+    fine = {usual, width} if usual > width else {usual} if usual >= least else {width}
+    found.odd = [number for number, row in rows.items() if number != found.first and (
+        len(row) not in fine or any(map(str.strip, row[width:])))]
 
 
 def _is_header(rows, place):

@@ -263,6 +263,10 @@ def test_rows_of_another_width_are_named_at_once(write):
     assert cells(table) == ROWS
     assert len(table.problems) == 1
     assert "not the 2 fields of the first row in 3 rows (62, 63, 64)." in table.problems[0]
+    moved = "text,label,site\n" + "".join(f"{text},{n},\n" for text, n in ROWS) + "Good, well,1,\n"
+    assert "row 62." in tables.read(write(moved), "the table").problems[0]
+    moved = CSV.replace("label", "label,", 1) + "Good, well,1\n"
+    assert "row 62." in tables.read(write(moved), "the table").problems[0]
     many = [[f"{text} and, so" if i % 3 else text, n] for i, (text, n) in enumerate(ROWS)]
     table = tables.read(write("text,label\n" + "\n".join(map(",".join, many))), "the table")
     assert "in 40 rows (3, 4, 6, …)" in table.problems[0]

@@ -36,23 +36,32 @@ FACTORS = {
         ("cp1254", "Turkish"), ("cp1251", "Russian"), ("koi8-r", "Russian"),
         ("gb18030", "Chinese"), ("shift_jis", "Japanese"),
     ],
-    "quoting": ["minimal", "all", "nonnumeric", "backslash", "pandas", "single", "none"],
+    "quoting": ["minimal", "all", "nonnumeric", "backslash", "pandas", "single", "none",
+                "escaped"],
     "header": [True, False],
     "line end": ["\n", "\r\n", "\r"],
     "labels": [["0", "1"], ["bad", "good"], ["1", "2", "4", "5"], ["0.0", "1.0"],
                ["True", "False"]],
     "shape": ["plain", "extra columns", "index", "trailing", "several lines", "blank lines",
               "quotes at the start", "quotes within", "separator within", "line separators",
-              "numbers", "NaN", "label first", "apostrophes", "long", "empty texts"],
+              "numbers", "NaN", "label first", "apostrophes", "long", "empty texts",
+              "texts only", "long names"],
 }
 TYPED = ["records", "columns", "pandas", "split", "lines", "parquet", "workbook"]
-NEED_QUOTES = {"several lines", "separator within"}
+# These cannot be written: a separator or a line end without quotes; and in a single column there
+# is no separator to escape.
+NEVER = {("none", "several lines"), ("none", "separator within"), ("escaped", "texts only")}
 
 
-def texts_of(chance, words, shape, separator, line_end):
-    """Yield texts of a language and a shape, without end."""
+def texts_of(chance, words, shape, separator, line_end, without):
+    """Yield texts of a language and a shape, without end; nowhere one of the signs `without`."""
+    signs = [sign for sign in (",", ";", "!", " -", " |", "'", ":", " (x)", ", ' &") if not
+             set(sign) & set(without)]
     while True:
-        text = " ".join(chance.choices(words, k=chance.randint(2, 12))).capitalize() + "."
+        chosen = chance.choices(words, k=chance.randint(2, 12))
+        if chance.random() < 0.5:
+            chosen[0] += chance.choice(signs)
+        text = " ".join(chosen).capitalize() + chance.choice([".", ".", "!", ""])
         odd = chance.random() < 0.3
         if shape == "long":
             text = " ".join([text] * 40)
@@ -72,18 +81,17 @@ def texts_of(chance, words, shape, separator, line_end):
         elif shape == "NaN" and odd:
             text = chance.choice(["NaN", "null", "NA", "None", "N/A", "nan", "True"])
         elif shape == "apostrophes" and odd:
-            text = f"'{words[0]} {text} rock 'n' roll, it's"
-            text = text.replace(",", "") if separator == "," else text
+            text = f"'{words[0]} {text} rock 'n' roll it's"
         elif shape == "empty texts" and odd:
             text = ""
         yield text
 
 
-def frame_of(chance, language, labels, shape, separator=",", line_end="\n"):
+def frame_of(chance, language, labels, shape, separator=",", line_end="\n", without=""):
     """Return the truth: names, and rows of strings."""
-    rows = chance.randint(12, 40)
+    rows = chance.choice([4, 8, 12, 20, 40])
     texts = itertools.islice(
-        texts_of(chance, WORDS[language].split(), shape, separator, line_end), rows)
+        texts_of(chance, WORDS[language].split(), shape, separator, line_end, without), rows)
     columns = {"text": list(texts), "label": [chance.choice(labels) for _ in range(rows)]}
     if shape == "extra columns":
         columns = {"id": [str(900 + i) for i in range(rows)], **columns,
@@ -92,6 +100,13 @@ def frame_of(chance, language, labels, shape, separator=",", line_end="\n"):
         columns = {"": [str(i) for i in range(rows)], **columns}
     elif shape == "trailing":
         columns[""] = [""] * rows
+    elif shape == "texts only":
+        del columns["label"]
+    elif shape == "long names":
+        columns = dict(zip((f"What they said{separator * (not without)} in full, in short; or so",
+                            "Label (0 = bad)"), columns.values(), strict=True))
+        if separator in without + "".join(columns):
+            columns = dict(zip(("What they said", "Label"), columns.values(), strict=True))
     elif shape == "label first":
         columns = {"label": columns["label"], "text": columns["text"]}
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
@@ -101,9 +116,9 @@ def write_delimited(names, rows, drawn):
     """Return the bytes of a delimited file, or None if these cells cannot be written so."""
     separator, quoting, end = drawn["separator"], drawn["quoting"], drawn["line end"]
     lines = [names, *rows] if drawn["header"] else rows
+    if (quoting, drawn["shape"]) in NEVER:
+        return None
     if quoting == "none":
-        if drawn["shape"] in NEED_QUOTES:
-            return None
         content = end.join(separator.join(row) for row in lines) + end
     elif quoting == "pandas":
         out = io.StringIO(newline="")
@@ -115,6 +130,7 @@ def write_delimited(names, rows, drawn):
             "minimal": {}, "all": {"quoting": csv.QUOTE_ALL},
             "nonnumeric": {"quoting": csv.QUOTE_NONNUMERIC},
             "backslash": {"doublequote": False, "escapechar": "\\", "quoting": csv.QUOTE_ALL},
+            "escaped": {"quoting": csv.QUOTE_NONE, "escapechar": "\\"},
             "single": {"quotechar": "'", "quoting": csv.QUOTE_ALL},
         }[quoting]
         out = io.StringIO(newline="")
@@ -160,7 +176,8 @@ def drawn_files(seed, count):
     while count:
         drawn = {factor: chance.choice(values) for factor, values in FACTORS.items()}
         names, rows = frame_of(chance, drawn["encoding"][1], drawn["labels"], drawn["shape"],
-                               drawn["separator"], drawn["line end"])
+                               drawn["separator"], drawn["line end"],
+                               drawn["separator"] if drawn["quoting"] == "none" else "")
         content = write_delimited(names, rows, drawn)
         if content is not None:
             count -= 1
@@ -188,7 +205,7 @@ def test_delimited_files_are_read_as_their_frame_or_refused_and_none_differs_wit
         pairs |= set(itertools.combinations(items, 2))
     wanted = {((a, str(x)), (b, str(y))) for a, b in itertools.combinations(FACTORS, 2)
               for x in FACTORS[a] for y in FACTORS[b]}
-    impossible = {(("quoting", "none"), ("shape", shape)) for shape in NEED_QUOTES}
+    impossible = {(("quoting", quoting), ("shape", shape)) for quoting, shape in NEVER}
     assert {pair for pair in wanted - pairs if "encoding" not in pair[0]} <= impossible
     assert not outcomes["different"], different[:3]
     assert outcomes["refused"] < 0.1 * COUNT, outcomes
