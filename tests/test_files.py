@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import files, tables
+from helpers import encodings, files, tables
 from helpers.errors import LearnerError
 
 CASES = Path(__file__).parent / "cases"
@@ -329,7 +329,7 @@ def test_a_share_is_drawn_by_seed_while_reading_whatever_the_kind(write):
 
 def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(write, monkeypatch):
     path = write(CSV)
-    monkeypatch.setattr(files, "encoding_of", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(encodings, "find", lambda *_: pytest.fail("it was read"))
     with path.open("r+b") as stream:
         stream.truncate(10 * 10**9)
     monkeypatch.setattr(files, "free_memory", lambda: 8 * 10**9)
