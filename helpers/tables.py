@@ -4,13 +4,24 @@ import contextlib
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.errors import LearnerError
 
 
-def read(source, name, header=True, encoding=None):
-    """Return a name for messages, the cells as a DataFrame, and what is wrong, a list of lines.
+@dataclass
+class Table:
+    """A name for messages, the cells, what is to be said, and what is wrong with rows."""
+
+    name: str
+    cells: object
+    notes: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+
+
+def read(source, name, header=True, encoding=None, share=1.0, seed=0):
+    """Return a `Table`.
 
     The index counts the rows, of a file from 1 with its header, of a table in memory from 0;
     `name` is for the latter. Raises LearnerError where the source cannot be read.
@@ -20,7 +31,11 @@ def read(source, name, header=True, encoding=None):
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         name = short(path.name)
-        return name, *_cells(name, _decode(path, name, encoding), header)
+        notes = []
+        content = _decode(path, name, encoding, notes)
+        cells, problems = _cells(name, content, header)
+        kept = [bool(c) or bool((cells.iloc[:, i] != "").any()) for i, c in enumerate(cells)]
+        return Table(name, cells.loc[:, kept], notes, list(problems))
     if isinstance(source, list) and all(isinstance(row, Mapping) for row in source):
         source = pd.DataFrame(source)
     elif hasattr(source, "with_format"):  # a Dataset
@@ -31,7 +46,7 @@ def read(source, name, header=True, encoding=None):
             f"dictionary of splits to these, not from a value of type {type(source).__name__}."
         )
     columns = [str(column).strip() for column in source.columns]
-    return name, source.set_axis(columns, axis=1).reset_index(drop=True), []
+    return Table(name, source.set_axis(columns, axis=1).reset_index(drop=True))
 
 
 def where(rows):
@@ -53,7 +68,7 @@ def short(value, length=30):
     return value if len(value) <= length else value[: length - 1] + "…"
 
 
-def _decode(path, name, encoding):
+def _decode(path, name, encoding, notes):
     """Return a file's characters: as told, by its byte order mark, as UTF-8 or as cp1252."""
     try:
         content = path.read_bytes()
@@ -68,8 +83,8 @@ def _decode(path, name, encoding):
         with contextlib.suppress(LookupError, UnicodeError):
             decoded = content.decode(candidate).removeprefix("\ufeff")
             if candidate == "cp1252" and not encoding:
-                print(f"{name}: not UTF-8, so it is read as cp1252 (Western European). If letters "
-                      "look wrong, name the encoding: encoding=…")
+                notes.append(f"{name}: not UTF-8, so it is read as cp1252 (Western European). If "
+                             "letters look wrong, name the encoding: encoding=…")
             return decoded
     raise LearnerError(
         f"{name} is not text in {' or '.join(tried)}. Save it again with the encoding UTF-8 (in a "
@@ -82,7 +97,7 @@ def _cells(name, content, header):
     import pandas as pd
 
     csv.field_size_limit(2**31 - 1)  # a text of any length is read, so that its row can be named
-    separator = max(",;\t", key=content.lstrip().partition("\n")[0].count)
+    separator = max(",;\t|", key=content.lstrip().partition("\n")[0].count)
     # Not pandas, which fills up narrow rows; not str.splitlines, which cuts a text at U+2028.
     lines = enumerate(csv.reader(io.StringIO(content, newline=None), delimiter=separator), start=1)
     rows = {number: cells for number, cells in lines if any(cell.strip() for cell in cells)}
