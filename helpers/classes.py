@@ -1,4 +1,4 @@
-"""From labels as people write them to classes: which are the same, and in which order they come."""
+"""From labels as people write them to classes: which are the same, and their order."""
 
 import numbers
 import re
@@ -54,6 +54,11 @@ def written(value):
     return whole[1] if whole else value
 
 
+def key(value):
+    """Return what labels of one class have in common."""
+    return unicodedata.normalize("NFKC", written(value)).casefold()
+
+
 def merged(counts):
     """Return {label: class} for {label: how often it is there}.
 
@@ -62,11 +67,11 @@ def merged(counts):
     spellings = {}
     for value, count in counts.items():
         name = written(value)
-        spelled = spellings.setdefault(_key(name), {})
+        spelled = spellings.setdefault(key(value), {})
         spelled[name] = spelled.get(name, 0) + count
-    names = {key: min(spelled, key=lambda name: (-spelled[name], name))
-             for key, spelled in spellings.items()}
-    return {value: names[_key(written(value))] for value in counts}
+    names = {same: min(spelled, key=lambda name: (-spelled[name], name))
+             for same, spelled in spellings.items()}
+    return {value: names[key(value)] for value in counts}
 
 
 def ordered(names):
@@ -90,10 +95,6 @@ def as_number(name):
     if not _NUMBER.fullmatch(name):
         return None
     return float(name.replace(",", "."))
-
-
-def _key(name):
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _without_number(name):

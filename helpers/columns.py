@@ -19,7 +19,8 @@ NAMES = {
             testo testi recensione recensioni commento commenti messaggio contenuto
             kommentar kommentare rezension rezensionen nachricht satz inhalt meinung tekst bericht
             recensie komentarz recenzja metin yorum görüş mesaj cümle
-            текст тексты отзыв отзывы комментарий сообщение 文本 评论 评价 内容 句子 テキスト レビュー
+            текст тексты отзыв отзывы комментарий сообщение
+            文本 评论 评价 内容 句子 テキスト レビュー
             نص النص تعليق التعليق مراجعة""",
         "unsure": """title titles headline headlines summary description question questions subject
             abstract feedback titre titel título titolo beschreibung descripción""",
@@ -40,7 +41,8 @@ NAMES = {
 # Two columns that are read together: the names of the first and of the second.
 _PAIRS = [("premise", "hypothesis"), ("question", "answer"), ("question", "sentence"),
           ("question", "passage"), ("query", "passage"), ("query", "document"),
-          ("query", "title"), ("text", "text pair"), ("context", "response"), ("claim", "evidence")]
+          ("query", "title"), ("text", "text pair"), ("context", "response"),
+          ("claim", "evidence")]
 _LOOKED_AT = 2_000  # rows, evenly spread, by which it is judged what a column holds
 _MOST_CLASSES = 100
 
@@ -50,31 +52,47 @@ def find(name, cells, header=True, text=None, label=None):
 
     Raises LearnerError, with the candidates, where there is any doubt.
     """
-    _refuse_names_twice(name, cells, text, label)
-    if header and text is None and label is None:
-        _refuse_a_row_as_header(name, cells)
-    asked = {"text": _named(name, cells, header, "text", text),
-             "label": _named(name, cells, header, "label", label)}
-    if asked["text"] is not None and asked["text"] == asked["label"]:
-        raise LearnerError(f"{name}: text and label are both the column "
-                           f"{tables.short(asked['text'])!r}. Name two different ones.")
-    facts = _facts(cells)
+    twice = set(cells.columns[cells.columns.duplicated()])
+    cells = cells.loc[:, ~cells.columns.duplicated()]
+    facts = None if text is not None and label is not None else _facts(cells)
+    found_text = _named(name, cells, header, "text", text)
+    found_label = _named(name, cells, header, "label", label)
     if text is None:
-        asked["text"] = _recognised(name, cells, facts, "text", asked["label"])
+        found_text = _recognised(name, cells, facts, "text", found_label)
     if label is None:
-        asked["label"] = _recognised(name, cells, facts, "label", asked["text"])
-    return asked["text"], asked["label"]
+        found_label = _recognised(name, cells, facts, "label", found_text)
+    for column in sorted({found_text, found_label} & twice):
+        raise LearnerError(f"{name} has several columns called {tables.short(column)!r}. Rename "
+                           "all but one in the file's first row.")
+    if found_text == found_label:
+        raise LearnerError(f"{name}: text and label are both the column "
+                           f"{tables.short(found_text)!r}. Name two different ones.")
+    return found_text, found_label
 
 
 def find_text(name, cells, header=True, text=None):
     """Return the name of the column of texts in a table whose labels do not matter."""
     if text is not None:
         return _named(name, cells, header, "text", text)
-    if header:
-        _refuse_a_row_as_header(name, cells)
     if len(cells.columns) == 1:
         return cells.columns[0]
+    cells = cells.loc[:, ~cells.columns.duplicated()]
     return _recognised(name, cells, _facts(cells), "text", None)
+
+
+def check_header(name, cells, header=True):
+    """Raise LearnerError if the first row of a file is a text, or with header=False is none."""
+    known = {word for option in NAMES.values() for words in option.values()
+             for word in words.split()}
+    if not header:
+        first = [str(value) for value in cells.iloc[0] if str(value).strip()]
+        if first and all(plain(value) in known for value in first):
+            raise LearnerError(f"{name}: the first row looks like the names of columns: "
+                               f"{tables.listed(first)}. Leave header=False out.")
+    elif not any(plain(column) in known for column in cells) and any(
+            _looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)):
+        raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
+                           "columns. If it is one, say header=False.")
 
 
 def plain(name):
@@ -105,30 +123,6 @@ def _named(name, cells, header, option, wanted):
                        f"{tables.listed(cells)}. {hint}")
 
 
-def _refuse_names_twice(name, cells, text, label):
-    twice = cells.columns[cells.columns.duplicated()]
-    for column in twice:
-        ours = {str(text), str(label)} if text is not None and label is not None else None
-        if (column in ours if ours else any(
-                plain(column) in NAMES[o][k].split() for o in NAMES for k in NAMES[o])):
-            raise LearnerError(
-                f"{name} has {(cells.columns == column).sum()} columns called "
-                f"{tables.short(column)!r}. Rename all but one in the file's first row.")
-
-
-def _refuse_a_row_as_header(name, cells):
-    """Raise LearnerError if the names of the columns are a text and its label."""
-    known = {word for option in NAMES.values() for words in option.values()
-             for word in words.split()}
-    if any(plain(column) in known for column in cells):
-        return
-    looks = [_looks_like_its_cells(cells.iloc[:, i], column)
-             for i, column in enumerate(cells.columns)]
-    if any(looks):
-        raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
-                           "columns. If it is one, say header=False.")
-
-
 def _looks_like_its_cells(cells, column):
     """Say whether a column's name is one of its few values, or as long as its texts."""
     values = _sample(cells)
@@ -136,7 +130,8 @@ def _looks_like_its_cells(cells, column):
     if len(seen) <= max(2, len(values) / 5):
         return column.casefold() in {value.casefold() for value in seen.index} or (
             _is_number(column) and all(map(_is_number, seen.index)))
-    return len(column.split()) >= 8 or (len(column) > 25 and " " not in column)
+    is_question = column.rstrip("…. ").endswith(("?", ":", "？"))
+    return len(column.split()) >= 8 and not is_question
 
 
 def _recognised(name, cells, facts, option, other):
@@ -170,10 +165,10 @@ def _recognised(name, cells, facts, option, other):
 
 
 def _rank(column, option):
-    """Return how sure a name is: 0 the option itself, 1 and 2 usual, 3 unsure, 4 not known."""
+    """Return how sure a name is: from -1, the option itself, to 3, unsure, and 4, not known."""
     words = plain(column)
     if words == option:
-        return 0
+        return -1 if column == option else 0
     bare = re.sub(r"[ \d]+$", "", words) or words
     sure, unsure = (NAMES[option][kind].split() for kind in ("sure", "unsure"))
     last = bare.rpartition(" ")[2]
@@ -221,12 +216,16 @@ def _refuse_pairs(name, columns, facts):
     for i, first in enumerate(texts):
         for second in texts[i + 1:]:
             a, b = sorted((plain(first), plain(second)))
-            alike = re.sub(r"[ _]?(?:\d|[ab])$", "", a) == re.sub(r"[ _]?(?:\d|[ab])$", "", b)
+            alike = _without_number(a) == _without_number(b) != ""
             if alike or (a, b) in _PAIRS or (b, a) in _PAIRS:
                 raise LearnerError(
                     f"{name} looks like pairs of texts, {tables.short(first)!r} and "
                     f"{tables.short(second)!r}, with one label for both. Pairs cannot be trained "
                     f"on yet; if one text is enough, say text={tables.short(first)!r}.")
+
+
+def _without_number(name):
+    return re.sub(r" ?(?:\d|\b[ab])$", "", name)
 
 
 def _refuse_several_labels(name, cells, facts, fitting, named):

@@ -97,8 +97,8 @@ class Report:
             yield (f"Fewer than ten training texts: {tables.listed(few)}. A class needs some "
                    "dozens to be learnt.")
         for c, word in self.giveaways.items():
-            yield (f"{short(word)!r} stands in all texts of {short(c)!r} and in no others. Does it "
-                   "give the answer away?")
+            yield (f"{short(word)!r} stands in all texts of {short(c)!r} and in no others. Does "
+                   "it give the answer away?")
 
     def _on_copies(self):
         if self.shared:
@@ -129,8 +129,8 @@ class Report:
         elif self.pieces_per_word > MANY_PIECES:
             into = ("single letters" if self.single_letters > 0.6 else
                     f"{self.pieces_per_word:.1f} pieces on average")
-            yield (f"Words are cut into {into}, English ones into about 1.1 pieces: the checkpoint "
-                   f"has hardly read this language or script. {try_}")
+            yield (f"Words are cut into {into}, English ones into about 1.1 pieces: the "
+                   f"checkpoint has hardly read this language or script. {try_}")
 
     def lines(self):
         """Return the report as at most 25 lines of at most 99 characters."""

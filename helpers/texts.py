@@ -9,12 +9,13 @@ file as a spreadsheet does, the header being row 1, those of a table in memory f
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from datasets import DatasetDict
 
 from helpers import classes, columns, markup, paths, tables
+from helpers import report as reports
 from helpers.errors import LearnerError
-from helpers.report import report as report
 
 SPLITS = ("train", "validation", "test")
 MAX_WORDS = 20_000
@@ -74,8 +75,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
             "A dictionary of splits has the keys train, validation and test, or at least train. "
             f"This one has: {tables.listed(parts)}."
         )
-    notes, problems, names, checked, known = _Notes(), [], {}, {}, None
-    found = None
+    notes, problems, names, checked = _Notes(), [], {}, {}
+    found = known = None
     for split in (split for split in SPLITS if split in parts):
         table = tables.read(parts[split], "the table" if parts is not source else split, header,
                             encoding, share, seed)
@@ -83,16 +84,17 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
             notes.say(line)
         if table.cells.empty and not table.problems:
             raise LearnerError(f"{table.name} has no rows. It needs one for each text.")
-        if found is None or text is not None or label is not None or (
-                not set(found) <= set(table.cells.columns)):
+        if text is None and label is None and _is_file(parts[split]) and len(table.cells):
+            columns.check_header(table.name, table.cells, header)
+        if found is None or not set(found) <= set(table.cells.columns):
             found = columns.find(table.name, table.cells, header, text, label)
-            if found != (text or "text", label or "label"):
+            if found != tuple(str(option) for option in (text or "text", label or "label")):
                 notes.say(f"columns: text {tables.short(found[0])!r}, label "
                           f"{tables.short(found[1])!r}")
         names[split] = table.name
         given = _class_names(parts[split], found[1])
         known = known or given
-        checked[split], wrong = _check(table, *found, given, drop_empty, clean, notes)
+        checked[split], wrong = _check(table, split, *found, given, drop_empty, clean, notes)
         problems += table.problems + wrong
     if problems:
         raise LearnerError(_in_brief(problems))
@@ -125,20 +127,24 @@ def from_hub(name, *, revision, configuration=None, text=None, label=None, split
             f"The data set {name!r} could not be loaded: {reason}. "
             "The reviews that ship need no network: reviews.load()."
         ) from error
-    parts = {}
+    parts, notes = {}, _Notes()
     for ours, theirs in zip(SPLITS, splits, strict=True):
-        if theirs in raw and ours != "train" and theirs == ours and _is_secret(raw[theirs], label):
-            print(f"{name}: the labels of {theirs} are kept secret, so {ours} is cut from train.")
+        if ours != "train" and theirs == ours and theirs in raw and (
+                _is_secret(raw[theirs], raw.get(splits[0]), label)):
+            notes.say(f"{name}: the labels of {theirs} are kept secret, so {ours} is cut from "
+                      "train.")
         elif theirs in raw:
             parts[ours] = raw[theirs]
         elif theirs is None or (ours == "validation" and theirs == ours):
-            print(f"{name}: the split {ours} is cut from train.")
+            notes.say(f"{name}: the split {ours} is cut from train.")
         else:
             raise LearnerError(
                 f"{name} has no split {theirs!r}, only: {tables.listed(raw)}. Name three with "
                 "splits=…; None in the place of one cuts it from train."
             )
-    return load(parts, text, label)
+    data = load(parts, text, label)
+    data.notes[:0] = notes
+    return data
 
 
 def read_unlabelled(source, text=None, *, header=True, encoding=None):
@@ -154,6 +160,8 @@ def read_unlabelled(source, text=None, *, header=True, encoding=None):
         raise LearnerError(_in_brief(table.problems))
     if table.cells.empty:
         raise LearnerError(f"{table.name} has no rows. It needs one for each text.")
+    if text is None and _is_file(source):
+        columns.check_header(table.name, table.cells, header)
     column = columns.find_text(table.name, table.cells, header, text)
     notes = list(table.notes)
     if column not in (text, "text"):
@@ -166,12 +174,28 @@ def read_unlabelled(source, text=None, *, header=True, encoding=None):
     return table.name, _ids(table.cells), values, notes
 
 
-def _is_secret(part, label):
-    """Say whether no row of a Hub's split has a label."""
-    column = label or next((c for c in part.column_names if columns.plain(c) == "label"), None)
-    if column is None or column not in part.column_names:
+def report(data, tokenizer, max_length=128):
+    """Return a `helpers.report.Report` on labelled texts, to be read before any training.
+
+    `print` shows it, its `draw()` draws it. `max_length` is the number of tokens at which the
+    training is going to cut.
+    """
+    return reports.report(data, tokenizer, max_length)
+
+
+def _is_file(source):
+    return isinstance(source, str | Path)
+
+
+def _is_secret(part, train, label):
+    """Say whether no row of a Hub's split has a label, although those of train have."""
+    column = label or next((column for column in getattr(train, "column_names", [])
+                            if columns.plain(column) in ("label", "labels")), None)
+    if column is None:
         return False
-    return set(part.with_format(None)[column][:]) <= {-1, "-1", None, ""}
+    if column not in part.column_names:
+        return True
+    return set(part.data[column].unique().to_pylist()) <= {-1, "-1", None, ""}
 
 
 def _class_names(part, label):
@@ -195,7 +219,7 @@ def _ids(cells):
     return _as_texts(cells[own[0]]) if own else [str(row) for row in cells.index]
 
 
-def _check(table, text, label, names, drop_empty, clean, notes):
+def _check(table, split, text, label, names, drop_empty, clean, notes):
     """Return our five columns, indexed by row number, and a line for each kind of problem."""
     import numpy as np
     import pandas as pd
@@ -211,7 +235,7 @@ def _check(table, text, label, names, drop_empty, clean, notes):
     dirty = cells.index[[markup.has_html(value) for value in texts]]
     if clean:
         whole, texts = texts, [markup.cleaned(value) for value in texts]
-        notes.say_rows(f"{name}: HTML is taken out of", cells.index[
+        notes.say_rows(f"{name}: HTML, or NUL characters, taken out of", cells.index[
             [old is not new for old, new in zip(whole, texts, strict=True)]])
     elif len(dirty):
         notes.say(f"{name}: HTML tags or entities stand in {tables.where(dirty)}; clean=True "
@@ -226,10 +250,12 @@ def _check(table, text, label, names, drop_empty, clean, notes):
         rows[column] = _as_texts(cells[column]) if column in cells else default
     either = empty["text"] | empty["label"]
     if len(rows) and (empty["label"] | empty["text"]).all():
-        column, what = (label, "labels") if empty["label"].all() else (text, "texts")
-        raise LearnerError(f"{name} has no {what}: the column {tables.short(column)!r} is empty. "
-                           f"Name the right one with {'label' if what == 'labels' else 'text'}"
-                           f"='…'.{' ' + _PREDICT if what == 'labels' else ''}")
+        if empty["label"].all():
+            raise LearnerError(_without_labels(
+                name, split, f"the column {tables.short(label)!r} is empty"))
+        raise LearnerError(f"{name}: no row has text and label, in the columns "
+                           f"{tables.short(text)!r} and {tables.short(label)!r}. Name the right "
+                           "ones with text='…', label='…'.")
     if drop_empty:
         notes.say_rows(f"{name}: left out, because text or label is empty:", rows.index[either])
     problems = [
@@ -241,15 +267,19 @@ def _check(table, text, label, names, drop_empty, clean, notes):
     return whole, _problems(name, whole, text, label) + problems
 
 
+def _without_labels(name, split, why):
+    remedy = _PREDICT if split == "train" else f"Leave {split} out, and it is cut from train."
+    return f"{name} has no labels: {why}. {remedy}"
+
+
 def _refuse_lists(name, cells, label):
     """Raise LearnerError if the labels are lists, or lists written as text."""
     first = [value for value in cells.iloc[:1000] if not isinstance(value, float)]
     several = sum(
-        isinstance(value, list | tuple | set | dict) or hasattr(value, "shape") and value.shape
-        or (isinstance(value, str) and re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL))
-        is not None
+        isinstance(value, list | tuple | set | dict) or bool(getattr(value, "shape", ()))
+        or (isinstance(value, str) and bool(re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL)))
         for value in first)
-    if several and several > len(first) / 2:
+    if several > len(first) / 2:
         raise LearnerError(
             f"{name}: the column {tables.short(label)!r} holds lists: it looks like several "
             "labels a text, which cannot be trained on yet. Make a column with one label a text, "
@@ -301,26 +331,28 @@ def _sort_classes(names, checked, label, known, notes):
     for count in counts.values():
         for value, n in count.items():
             together[value] = together.get(value, 0) + n
-    classes_of = {value: value for value in together} if known else classes.merged(together)
+    classes_of = classes.merged(together)
+    if known:
+        folded = {classes.key(name): name for name in reversed(known)}
+        classes_of = {value: value if value in known else folded.get(classes.key(value), name)
+                      for value, name in classes_of.items()}
     train = {classes_of[value] for value in counts["train"].index}
     ours = [c for c in known if c in train] if known else classes.ordered(train)
     _refuse_what_are_no_classes(names["train"], checked["train"], label, ours)
     if known and len(ours) < len(known):
-        notes.say(f"No text for {tables.listed(set(known) - set(ours))}; left out of the classes.")
+        unseen = tables.listed([c for c in known if c not in ours])
+        notes.say(f"labels: no text of train has the class {unseen}; left out of the classes.")
     for c in ours:
-        spellings = sorted({str(v) for v in together if classes_of[v] == c and classes.written(v)
-                            != c and classes.written(v) != classes.written(c)})
+        spellings = sorted({str(value) for value, name in classes_of.items()
+                            if name == c and classes.written(value) != c})
         if spellings:
             notes.say(f"labels: {tables.listed(map(repr, map(tables.short, spellings)))} counted "
                       f"as {tables.short(c)!r}")
     problems = []
     for split, rows in checked.items():
         strange = rows["label"].map(lambda value: classes_of[value] not in train)
-        if strange.all():
-            what = set(rows["label"].map(classes.written))
-            if what == {_HIDDEN}:
-                raise LearnerError(f"{names[split]} has no labels: each is -1. Without {split}, "
-                                   "this split is cut from train.")
+        if strange.all() and set(rows["label"].map(classes.written)) == {_HIDDEN}:
+            raise LearnerError(_without_labels(names[split], split, "each is -1"))
         if strange.any():
             problems.append(
                 f"{names[split]}: no text of train has the label "
@@ -339,7 +371,7 @@ def _refuse_what_are_no_classes(name, rows, label, ours):
     """Raise LearnerError for one class, for numbers to predict, and for texts as labels."""
     column, n = tables.short(label), len(rows)
     if ours == [_HIDDEN]:
-        raise LearnerError(f"{name} has no labels: each is -1. {_PREDICT}")
+        raise LearnerError(_without_labels(name, "train", "each is -1"))
     if len(ours) == 1:
         raise LearnerError(f"{name}: every label is {tables.short(ours[0])}. A classifier needs "
                            "texts of at least two classes.")
@@ -402,7 +434,7 @@ def _split(checked, ours, seed, notes):
             )
     same, labels = rows["same"].to_numpy(), rows["label"].to_numpy()
     missing = [split for split in SPLITS if split not in parts]
-    _refuse_small_classes(rows.iloc[parts["train"]], ours, missing)
+    _refuse_small_classes(rows.iloc[parts["train"]], where[parts["train"]], ours, missing)
     for split in reversed(missing):  # test, then validation, of what test leaves
         share = {"test": 0.2, "validation": 0.125}[split]
         parts["train"], parts[split] = _cut(parts["train"], same, labels, len(ours), share, seed)
@@ -415,19 +447,22 @@ def _split(checked, ours, seed, notes):
     return Texts({split: dataset(rows.iloc[parts[split]], ours) for split in SPLITS}, notes)
 
 
-def _refuse_small_classes(train, ours, missing):
+def _and(words):
+    return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + words[-1:])
+
+
+def _refuse_small_classes(train, where, ours, missing):
     """Raise LearnerError for classes that cannot have a text in each of the splits."""
     different = train.drop_duplicates("same")["label"].value_counts()
     needed = 1 + len(missing)
     small = [c for i, c in enumerate(ours) if different.get(i, 0) < needed]
     if small:
-        fewest = min(different.get(ours.index(c), 0) for c in small)
         which = tables.listed(map(repr, map(tables.short, small)))
+        rows = where[train["label"].isin([ours.index(c) for c in small]).to_numpy()]
         raise LearnerError(
-            f"Too few different texts with the label {which}: {fewest}"
-            + (" or so, where each needs" if len(small) > 1 else ", where a class needs")
-            + f" {needed}, for {' and '.join(['train', *missing])}. Is it misspelled? Else find "
-            "more texts, or leave out its rows.")
+            f"Too few different texts have the label {which}: {tables.where(rows)}. Each class "
+            f"needs {needed}, for {_and(['train', *missing])}. If a label is misspelled, correct "
+            "it; else find more such texts, or leave these rows out.")
 
 
 def _cut(rows, same, labels, n_classes, share, seed):
@@ -436,16 +471,14 @@ def _cut(rows, same, labels, n_classes, share, seed):
     As `Dataset.train_test_split` draws it, but every class is in what is cut off.
     """
     import numpy as np
-    from datasets import ClassLabel, Dataset, Features, Value
+    from datasets.utils.stratify import stratified_shuffle_split_generate_indices
 
     codes, first = np.unique(same[rows], return_index=True)
     unique = rows[np.sort(first)]  # of each text the first row
-    size = share if math.ceil(share * len(unique)) >= n_classes else n_classes
-    features = Features({"row": Value("int64"),
-                         "label": ClassLabel(names=[str(c) for c in range(n_classes)])})
-    table = Dataset.from_dict({"row": unique, "label": labels[unique]}, features=features)
-    halves = table.train_test_split(size, stratify_by_column="label", seed=seed)
-    left, cut = (list(half["row"][:]) for half in halves.values())
+    n = max(math.ceil(share * len(unique)), n_classes)
+    # The function behind `train_test_split`, which itself reads every label on its own.
+    left, cut = (unique[half].tolist() for half in next(stratified_shuffle_split_generate_indices(
+        labels[unique], len(unique) - n, n, np.random.default_rng(seed))))
     for c in sorted(set(range(n_classes)) - set(labels[cut].tolist())):
         chosen = [row for row in left if labels[row] == c][-1]
         left.remove(chosen)

@@ -75,8 +75,8 @@ def _lengths(axes, report):
     if end < most:
         axes.annotate("and longer", (1, 0), xycoords="axes fraction", xytext=(0, 14),
                       textcoords="offset points", ha="right", color=GREY)
-    cut = (f"{percent(report.cut)} of the texts are longer than {report.max_length} tokens and are cut"
-           if report.cut else f"No text is longer than {report.max_length} tokens")
+    cut = (f"{percent(report.cut)} of the texts are longer than {report.max_length} tokens "
+           "and are cut" if report.cut else f"No text is longer than {report.max_length} tokens")
     sample = f" (a sample of {len(report.lengths):,})" if report.sampled else ""
     axes.set(xlabel="tokens in a text, with those that the tokenizer adds" + sample,
              ylabel="texts", xlim=(0, None))
