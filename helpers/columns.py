@@ -105,7 +105,13 @@ def _named(name, cells, header, option, wanted):
     """Return the column that is asked for by name, None if none is."""
     if wanted is None:
         return None
-    wanted = str(wanted).strip()
+    several = [str(part).strip() for part in (
+        wanted if isinstance(wanted, list | tuple) else str(wanted).split(","))]
+    if len(several) > 1 and set(several) <= set(cells):
+        what = "Pairs of texts" if option == "text" else "Several labels a text"
+        raise LearnerError(f"{name}: {option} names {len(several)} columns. {what} cannot be "
+                           f"trained on yet; name one: {option}={tables.short(several[0])!r}.")
+    wanted = several[0] if len(several) == 1 else str(wanted).strip()
     same = [column for column in cells if column == wanted] or [
         column for column in cells if column.casefold() == wanted.casefold()]
     if len(same) == 1:
@@ -198,12 +204,14 @@ def judged(cells):
         return {"text": False, "label": False, "binary": False}
     different = values.nunique()
     length = values.str.len().mean()
+    values = values.str.slice(0, 300)
     together = "".join(values[:200])
     letters = sum(map(str.isalpha, together)) / max(1, len("".join(together.split())))
-    spaced = values.str.strip().str.contains(r"\s").mean() > 0.5
+    spaced = values.str.contains(r"\s").mean() > 0.5
     wide = sum(ord(letter) > 0x2E80 for letter in together) > len(together) / 2
     links = values.str.match(r"(?:https?://|www\.)\S+$").mean() > 0.5
-    text = (different > 0.5 * len(values) and letters > 0.5 and not links
+    many = different > 0.5 * len(values) or (different >= 20 and length > 40)  # or copied often
+    text = (many and letters > 0.5 and not links
             and ((spaced and length >= 12) or (wide and length >= 6)))
     few = 2 <= different <= max(2, min(_MOST_CLASSES, len(values) / 5))
     return {"text": text, "label": few and not text and length <= 40,

@@ -27,7 +27,7 @@ _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # written without
 _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+|[^\w\s]")
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """What `report` found out; `print` shows it, `draw` draws it in a notebook."""
 
@@ -55,6 +55,8 @@ class Report:
 
     def __str__(self):
         return "\n".join(self.lines())
+
+    __repr__ = __str__  # as a notebook shows it
 
     def draw(self):
         """Draw the classes by split, and the lengths with the cut."""

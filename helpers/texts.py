@@ -225,7 +225,7 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     import pandas as pd
 
     cells, name = table.cells.loc[:, ~table.cells.columns.duplicated()], table.name
-    _refuse_lists(name, cells[label], label)
+    _refuse_lists(name, cells, text, label)
     texts, labels = _as_texts(cells[text]), cells[label]
     if names:  # a Dataset's numbers; -1 means that there is none
         labels = labels.map(dict(enumerate(names)), na_action="ignore")
@@ -272,18 +272,23 @@ def _without_labels(name, split, why):
     return f"{name} has no labels: {why}. {remedy}"
 
 
-def _refuse_lists(name, cells, label):
-    """Raise LearnerError if the labels are lists, or lists written as text."""
-    first = [value for value in cells.iloc[:1000] if not isinstance(value, float)]
-    several = sum(
-        isinstance(value, list | tuple | set | dict) or bool(getattr(value, "shape", ()))
-        or (isinstance(value, str) and bool(re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL)))
-        for value in first)
-    if several > len(first) / 2:
+def _refuse_lists(name, cells, text, label):
+    """Raise LearnerError if the labels or the texts are lists; labels may be so as text, too."""
+    if _mostly(cells[text], lambda value: isinstance(value, list | tuple | dict)):
+        raise LearnerError(f"{name}: the column {tables.short(text)!r} holds lists, not texts. "
+                           "Name the column of the texts with text='…'.")
+    if _mostly(cells[label], lambda value: isinstance(value, list | tuple | set | dict)
+               or bool(getattr(value, "shape", ()))
+               or bool(re.fullmatch(r"\s*\[.*\]\s*", str(value), re.DOTALL))):
         raise LearnerError(
             f"{name}: the column {tables.short(label)!r} holds lists: it looks like several "
             "labels a text, which cannot be trained on yet. Make a column with one label a text, "
             "and name it with label='…'.")
+
+
+def _mostly(cells, is_so):
+    first = cells.iloc[:1000].tolist()
+    return sum(map(is_so, first)) > len(first) / 2
 
 
 def _problems(name, rows, text, label):

@@ -186,6 +186,11 @@ def test_everything_wrong_is_named_at_once(write):
     assert "the label is empty in row 103" in without_label
 
 
+def test_a_message_stays_short_and_says_if_there_is_more(write):
+    message = refused(write(and_rows("  ,1", "Fine.,", "A, b, 1", "w" * 1_000_001 + ",1")))
+    assert message.splitlines()[-1] == "There is more; it is named when this is mended."
+
+
 def test_rows_without_text_or_label_are_left_out_when_told(write, capsys):
     assert pairs(texts.load(write(and_rows("  ,1", "Fine.,", ",0")), drop_empty=True)) == WHOLE
     assert "3 rows (102, 103, 104)" in capsys.readouterr().out
@@ -337,6 +342,7 @@ UNSURE = {
                        "looks like several labels a text, one column each: IsRude, IsLate"),
     "lists": ({"text": "text", "labels": "list"}, "looks like several labels a text, which"),
     "written lists": ({"text": "text", "labels": "written list"}, "looks like several labels"),
+    "tokens": ({"text": "list", "label": "label"}, "holds lists, not texts"),
     "one number": ({"text": "text", "score": "number"}, "looks like a number to predict"),
     "row numbers": ({"text": "text", "label": "id"}, "looks like a number to predict"),
     "free text": ({"text": "text", "label": "words"}, "looks like free text"),
@@ -372,6 +378,15 @@ def test_columns_are_recognised_by_name_or_content_and_said(names, expected, cap
 @pytest.mark.parametrize(("names", "message"), UNSURE.values(), ids=UNSURE)
 def test_where_columns_are_in_doubt_the_candidates_and_the_way_to_choose_are_named(names, message):
     assert message in refused(of_kinds(names))
+
+
+@pytest.mark.parametrize("several", [["front", "back"], "front,back"])
+def test_several_columns_for_one_are_refused_with_what_they_mean(several):
+    cells = of_kinds({"front": "text", "back": "text", "label": "label"})
+    assert "Pairs of texts cannot be trained on yet; name one: text='front'" in refused(
+        cells, several)
+    cells = of_kinds({"text": "text", "front": "label", "back": "label"})
+    assert "Several labels a text cannot be" in refused(cells, label=several)
 
 
 @pytest.mark.parametrize("file", ["no_header.csv", "no_header_label_last.tsv"])

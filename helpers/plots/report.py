@@ -40,19 +40,20 @@ def _classes(axes, report):
                           [counts[c] / total for c in names], height=0.9 * height,
                           label=f"{split}: {total:,}")
         axes.bar_label(drawn, [f"{counts[c]:,}" for c in names], padding=4, fontsize=9)
-    plots.name_rows(axes, [tables.short(c, 20) for c in names])
+    plots.name_rows(axes, names)
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))],
-                    [tables.short(c, 20) for c in names])
+                    [tables.short(c, 26) for c in names])
     total = sum(train.values())
     share = train[report.majority] / total
     more = f", the {len(names)} largest of {len(train)} classes" if len(names) < len(train) else ""
     axes.set(xlabel="share of the split's texts (numbers: texts)" + more, xlim=(0, None))
     axes.margins(x=0.12)
-    axes.set_title(f"The largest class, “{tables.short(report.majority, 24)}”, has {share:.0%} "
-                   "of the training texts", fontsize=11)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    called = f", “{report.majority}”," if len(report.majority) <= 12 else ""
+    axes.set_title(f"The largest class{called} has {share:.0%} of the training texts",
+                   fontsize=11)
+    axes.figure.legend(loc="outside upper right", ncols=len(report.counts), fontsize=9)
     return "; ".join(
-        f"{tables.short(c, 20)} " + ", ".join(
+        f"{tables.short(c, 26)} " + ", ".join(
             f"{counts[c]} in {split}" for split, counts in report.counts.items())
         for c in names)
 
