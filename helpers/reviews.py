@@ -2,21 +2,21 @@
 
 from helpers import paths, texts
 
-LABELS = texts.LABELS
+LABELS = ("negative", "positive")
 SPLITS = texts.SPLITS
 
 
 def load():
-    """Return the reviews as a `DatasetDict` with the splits train, validation and test.
+    """Return the reviews as `texts.Texts` with the splits train, validation and test.
 
     The columns are id, text, label (0 negative, 1 positive), domain (what the review is about)
     and phenomenon (what carries its verdict). Texts of your own: `texts.load`.
 
     Raises LearnerError if the files are not there.
     """
-    return texts.load(
-        {split: paths.data_file("reviews", f"{split}.csv") for split in SPLITS}
-    )
+    data = texts.load({split: paths.data_file("reviews", f"{split}.csv") for split in SPLITS})
+    return texts.Texts({split: texts.dataset(part.to_pandas(), LABELS)
+                        for split, part in data.items()}, data.notes)
 
 
 def drawn(train, count, seed):
@@ -25,7 +25,7 @@ def drawn(train, count, seed):
     Fewer, where a class does not have as many.
     """
     mixed = train.shuffle(seed=seed, keep_in_memory=True)
-    by_class = [[i for i, label in enumerate(mixed["label"][:]) if label == c]
-                for c in range(len(LABELS))]
-    each = count // len(LABELS)
+    classes = range(train.features["label"].num_classes)
+    by_class = [[i for i, label in enumerate(mixed["label"][:]) if label == c] for c in classes]
+    each = count // len(classes)
     return mixed.select(sorted(i for rows in by_class for i in rows[:each]))

@@ -20,8 +20,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from helpers import batching, checkpoints, paths, reviews, training
 from helpers.learning_curve import FILE
-from helpers.reviews import drawn
-from helpers.texts import LABELS
+from helpers.reviews import LABELS, drawn
 
 COUNTS = (50, 100, 200, 400, 800, 1600)
 SEEDS = (0, 1, 2)

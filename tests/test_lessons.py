@@ -11,8 +11,6 @@ from nbconvert import SlidesExporter
 from notebook_lint import COLAB, IGNORED, tags, text_of
 
 from conftest import csv_of
-from helpers import texts
-from helpers.errors import LearnerError
 from tools import run
 
 REWRITTEN = ("00", "01", "02", "03", "04", "05", "07")
@@ -126,12 +124,6 @@ def executed(notebook, folder):
     ran, _, _, error = run.execute(folder / "copy.ipynb")
     assert error is None, error
     return [cell for cell in ran.cells if cell.cell_type == "code"]
-
-
-def test_more_than_two_classes_are_refused_with_the_notebook_for_them():
-    rows = [{"text": f"Text {i}", "label": i % 3} for i in range(60)]
-    with pytest.raises(LearnerError, match=r"notebook 12"):
-        texts.load(rows)
 
 
 @named

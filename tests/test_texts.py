@@ -1,19 +1,24 @@
 """Texts that people bring: read whole, checked whole, and no text in two splits."""
 
+import importlib.util
 import os
+import random
 from collections import Counter
+from pathlib import Path
 
 import datasets
 import pandas as pd
 import pytest
 
-from helpers import paths, reviews, texts
+from helpers import classes, columns, paths, reviews, texts
 from helpers.errors import LearnerError
 
 ROWS = [{"text": f"Text number {i}.", "label": i % 2} for i in range(100)]
 TABLE = pd.DataFrame(ROWS)
 CSV = TABLE.to_csv(index=False)
 COLUMNS = ["id", "text", "label", "domain", "phenomenon"]
+CASES = Path(__file__).with_name("cases")
+WORDS = ["cat", "ran", "under", "blue", "roof", "while", "seven", "people", "ate", "bread"]
 
 
 @pytest.fixture
@@ -31,15 +36,31 @@ def pairs(data):
     return {(row["text"], row["label"]) for part in data.values() for row in part}
 
 
+def sentences(count):
+    """Texts as people write them: different, with spaces."""
+    drawn = random.Random(0)
+    return [" ".join(drawn.choices(WORDS, k=9)) + f", {i}." for i in range(count)]
+
+
+def table(labels, count=120, **others):
+    """A table of texts whose labels come in turn."""
+    return pd.DataFrame({"text": sentences(count), **others,
+                         "label": [labels[i % len(labels)] for i in range(count)]})
+
+
+def names_of(data):
+    return data["train"].features["label"].names
+
+
 def and_rows(*rows):
     """A good file with these rows at its end, 102 and the following."""
     return CSV + "".join(f"{row}\n" for row in rows)
 
 
-def refused(source, **options):
+def refused(source, *names, **options):
     with pytest.raises(LearnerError) as caught:
-        texts.load(source, **options)
-    assert len(str(caught.value)) < 400
+        texts.load(source, *names, **options)
+    assert len(str(caught.value)) <= 400
     assert str(caught.value).count("\n") < 3
     return str(caught.value)
 
@@ -79,7 +100,7 @@ def test_tables_in_memory_are_read(source):
     assert pairs(data) == WHOLE
     assert list(data) == list(texts.SPLITS)
     assert all(part.column_names == COLUMNS for part in data.values())
-    assert data["test"].features["label"].names == ["negative", "positive"]
+    assert names_of(data) in (["0", "1"], ["False", "True"])
 
 
 @pytest.mark.parametrize("text", [
@@ -92,13 +113,17 @@ def test_a_text_stays_as_it_was_written(write, text):
 
 def test_columns_are_found_by_the_names_given_or_without_a_header_by_number(write):
     path = write(CSV.replace("text,label", "comment,verdict"))
-    assert pairs(texts.load(path, "comment", "verdict")) == WHOLE
-    assert "no column 'text', only: comment, verdict. Name the right" in refused(path)
+    assert pairs(texts.load(path, "comment", "VERDICT")) == WHOLE
+    assert "no column 'coment', only: comment, verdict. Did you mean text='comment'?" in refused(
+        path, "coment")
+    assert "no column 'x', only: comment, verdict. Name the right one with" in refused(
+        path, label="x")
+    assert "both the column 'comment'" in refused(path, "comment", "comment")
     bare = write(TABLE[["label", "text"]].to_csv(index=False, header=False))
     assert pairs(texts.load(bare, header=False)) == WHOLE
     assert pairs(texts.load(bare, text=2, label=1, header=False)) == WHOLE
-    assert "header=False" in refused(bare)
-    assert "by number" in refused(write(CSV), header=False)
+    assert "by number" in refused(bare, text="comment", header=False)
+    assert "Leave header=False out" in refused(write(CSV), header=False)
 
 
 def test_optional_columns_are_kept_and_ids_are_row_numbers_otherwise(write):
@@ -116,23 +141,28 @@ def test_an_encoding_is_found_out_and_said_or_taken_as_given(write, capsys):
     assert ("Дорого", 1) in pairs(texts.load(path, encoding="koi8-r"))
     assert capsys.readouterr().out == ""
     assert "not text in utf-8. Save it" in refused(path, encoding="utf-8")
-    assert "not text in no-such" in refused(path, encoding="no-such")
+    assert "no-such" in refused(path, encoding="no-such")
 
 
 BAD = {
     "empty": (" \n\n", "mine.csv is empty"),
     "header only": ("text,label\n", "mine.csv has no rows"),
-    "workbook": (b"PK\x03\x04\x8d\x81", "not text in utf-8 or cp1252"),
-    "label twice": ("text,label,label\nFine.,1,0\n", "has 2 columns 'label'"),
+    "label twice": ("text,label,label\nFine.,1,0\n", "has several columns called 'label'"),
     "one class": ("text,label\nFine.,1\nNice.,1\n", "every label is 1"),
-    "too few": (TABLE[:18].to_csv(), "Only 9 of the 18 different texts"),
-    "long": (and_rows("word " * 100_000 + ",1"), "more than 20,000 words in row 102"),
-    "open quote": (and_rows('"Fine.,1', "Bad.,0", "Nice.,1"), "row 102. Does a text that holds"),
+    "too few": (TABLE[:5].to_csv(), "have the label '1': 2 rows (3, 5). Each class needs 3"),
+    "words": (and_rows("word " * 100_000 + ",1"), "20,000 words, or a million characters, in row"),
+    "characters": (and_rows("w" * 1_000_001 + ",1"), "in row 102. Is a quotation mark left open"),
+    "NUL": (and_rows("a\0b,1"), "NUL characters in row 102"),
     "bare comma": (and_rows("Fine, really.,1"), "not the 2 fields of the first row in row 102"),
     "no label": (and_rows("Fine."), "or a label missing"),
-    "swapped": (CSV.replace("text,label", "label,text"), "Are the columns the wrong way round?"),
-    "words": (and_rows("Bad.,neg", "Bad.,neg"), "holds the classes 0, 1, neg (3 in all)"),
-    "stars": (and_rows("Fine.,5"), "written 0 and 1. Other labels are in row 102."),
+    "swapped": (CSV.replace("text,label", "label,text"), "Say text='label', label='text'."),
+    "class of one": (and_rows("Fine.,5"), "have the label '5': row 102. Each class needs 3"),
+    "hidden": (TABLE.assign(label=-1).to_csv(), "has no labels: each is -1. To predict"),
+    "no labels": (TABLE.assign(label="").to_csv(), "the column 'label' is empty. To predict"),
+    "no column": (TABLE[["text"]].to_csv(index=False), "has no labels: no column is called label"),
+    "numbers": (pd.DataFrame({"text": range(99), "label": "ab" * 49 + "a"}).head(0).to_csv()
+                + "".join(f"{i},{i * 7},{'ab'[i % 2]}\n" for i in range(99)),
+                "99 of 99 texts in the column 'text' are numbers"),
 }
 
 
@@ -154,6 +184,11 @@ def test_everything_wrong_is_named_at_once(write):
     assert "fields of the first row in row 105" in uneven
     assert "the text is empty in 4 rows (102, 104, 106, …). Fill it in, or" in without_text
     assert "the label is empty in row 103" in without_label
+
+
+def test_a_message_stays_short_and_says_if_there_is_more(write):
+    message = refused(write(and_rows("  ,1", "Fine.,", "A, b, 1", "w" * 1_000_001 + ",1")))
+    assert message.splitlines()[-1] == "There is more; it is named when this is mended."
 
 
 def test_rows_without_text_or_label_are_left_out_when_told(write, capsys):
@@ -193,11 +228,11 @@ def test_copies_of_a_text_go_into_one_split(capsys):
 def test_a_text_with_both_labels_or_of_a_later_split_is_left_out_of_training(capsys):
     opposite = [{**row, "label": 1 - row["label"]} for row in ROWS]
     assert pairs(texts.load([*ROWS, opposite[0]])) == WHOLE - pairs({"all": [ROWS[0]]})
-    assert "both labels: 2 rows (0, 100)" in capsys.readouterr().out
+    assert "different labels: 2 rows (0, 100)" in capsys.readouterr().out
     assert "No text is left for train" in refused(ROWS + opposite)
     data = texts.load({"train": ROWS, "test": ROWS[:10]})
     assert [len(part) for part in data.values()] == [78, 12, 10]
-    assert "a later split has the text, too: 10 rows" in capsys.readouterr().out
+    assert "a later split has the text, too: 10 rows (0 of train" in capsys.readouterr().out
 
 
 def test_a_hub_data_set_out_of_reach_points_to_the_one_that_ships():
@@ -229,6 +264,34 @@ def test_a_data_set_of_the_hub_gets_the_same_columns_and_checks(monkeypatch, spl
         assert data["test"].column_names == COLUMNS
 
 
+def test_secret_labels_of_the_hub_are_no_labels_and_its_names_of_classes_stay(monkeypatch, capsys):
+    features = datasets.Features({"text": datasets.Value("string"),
+                                  "label": datasets.ClassLabel(names=["World", "Arts", "Sport"])})
+    rows = [{"text": text, "label": 2 * (i % 2)} for i, text in enumerate(sentences(80))]
+    hub = {"train": datasets.Dataset.from_list(rows, features=features),
+           "test": datasets.Dataset.from_list([{"text": "Fine.", "label": -1}], features=features)}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *names, revision: hub)
+    data = texts.from_hub("some/set", revision="abc")
+    assert names_of(data) == ["World", "Sport"]
+    assert [len(part) for part in data.values()] == [56, 8, 16]
+    assert {label for text, label in pairs(data) if text in hub["train"]["text"][0::2]} == {0}
+    assert capsys.readouterr().out.splitlines() == data.notes == [
+        "some/set: the split validation is cut from train.",
+        "some/set: the labels of test are kept secret, so test is cut from train.",
+        "labels: no text of train has the class Arts; left out of the classes.",
+    ]
+
+
+def test_a_hub_data_set_of_several_configurations_names_them(monkeypatch):
+    def missing(*names, revision):
+        raise ValueError("Config name is missing.\nPlease pick one among the available configs: "
+                         "['de', 'en']\nExample of usage: …")
+
+    monkeypatch.setattr(datasets, "load_dataset", missing)
+    with pytest.raises(LearnerError, match=r"configurations: de, en\. Choose one"):
+        texts.from_hub("some/set", revision="abc")
+
+
 def test_a_missing_data_folder_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "DATA", tmp_path)
     with pytest.raises(LearnerError, match="need the whole repository"):
@@ -241,7 +304,273 @@ def test_the_shipped_reviews_pass_all_checks_and_nothing_is_written_or_set(
     monkeypatch.chdir(tmp_path)
     datasets.enable_progress_bars()
     texts.load(paths.data_file("reviews", "extra.csv"))
+    assert names_of(reviews.load()) == ["negative", "positive"]
     assert [len(part) for part in reviews.load().values()] == [1600, 200, 400]
     assert capsys.readouterr().out == ""
     assert os.listdir(tmp_path) == []
     assert not datasets.are_progress_bars_disabled()
+
+
+# ---- the columns ----
+
+FOUND = {
+    "capitals": ({"Review": "text", "Liked": "label"}, None),
+    "a word behind": ({"tweet_id": "id", "airline_sentiment": "label", "Tweet-Text": "text"},
+                      None),
+    "camel case": ({"reviewText": "text", "reviewerID": "id", "sentimentLabel": "label"}, None),
+    "German": ({"Kommentar": "text", "Stimmung": "label"}, None),
+    "French": ({"Étiquette": "label", "Avis": "text"}, None),
+    "nothing known": ({"v1": "label", "v2": "text"}, None),
+    "Turkish": ({"Görüş": "text", "Durum": "label"}, None),
+    "a title beside": ({"title": "text", "body": "text", "category": "label"},
+                       ("body", "category")),
+    "unsure, alone": ({"Comments": "text", "Stars": "label"}, None),
+    "a question": ({"What did you like most about the course this term?": "text",
+                    "Would you come again?": "label"}, None),
+}
+UNSURE = {
+    "two texts": ({"front": "text", "back": "text", "label": "label"},
+                  "which column has the texts? 'front', 'back' may. Say text='front', or"),
+    "two labels": ({"text": "text", "sentiment": "label", "category": "three"},
+                   "has the labels? 'sentiment', 'category' may. Say label='sentiment', or"),
+    "unsure name": ({"text": "text", "score": "three", "helpful": "label"}, "'score', 'helpful'"),
+    "no text": ({"x": "id", "label": "label"}, "Say text='…' with one of: 'x'"),
+    "pairs": ({"question1": "text", "question2": "text", "is_duplicate": "label"},
+              "looks like pairs of texts, 'question1' and 'question2'"),
+    "premises": ({"premise": "text", "hypothesis": "text", "label": "label"}, "looks like pairs"),
+    "several labels": ({"Text": "text", "IsRude": "label", "IsLate": "label"},
+                       "looks like several labels a text, one column each: IsRude, IsLate"),
+    "lists": ({"text": "text", "labels": "list"}, "looks like several labels a text, which"),
+    "written lists": ({"text": "text", "labels": "written list"}, "looks like several labels"),
+    "tokens": ({"text": "list", "label": "label"}, "holds lists, not texts"),
+    "one number": ({"text": "text", "score": "number"}, "looks like a number to predict"),
+    "row numbers": ({"text": "text", "label": "id"}, "looks like a number to predict"),
+    "free text": ({"text": "text", "label": "words"}, "looks like free text"),
+}
+
+
+def of_kinds(names):
+    """A table whose columns hold something of a kind each."""
+    drawn = random.Random(1)
+    columns = {
+        "text": lambda: [f"{drawn.choice(WORDS)} {text}" for text in sentences(60)],
+        "label": lambda: [drawn.choice(["no", "yes"]) for _ in range(60)],
+        "three": lambda: [i % 3 for i in range(60)], "id": lambda: list(range(60)),
+        "list": lambda: [["rude"] * (i % 3) for i in range(60)],
+        "written list": lambda: [f"['rude', '{i % 2}']" for i in range(60)],
+        "number": lambda: [1 + i / 17 for i in range(60)],
+        "words": lambda: [f"{text[:9]} {i}" for i, text in enumerate(sentences(60))],
+    }
+    return pd.DataFrame({name: columns[kind]() for name, kind in names.items()})
+
+
+@pytest.mark.parametrize(("names", "expected"), FOUND.values(), ids=FOUND)
+def test_columns_are_recognised_by_name_or_content_and_said(names, expected, capsys):
+    text, label = expected or (next(n for n in names if names[n] == k) for k in ("text", "label"))
+    cells = of_kinds(names)
+    assert columns.find("mine", cells) == (text, label)
+    data = texts.load(cells)
+    said = columns.tables.short(text), columns.tables.short(label)
+    assert data.notes == ["columns: text {!r}, label {!r}".format(*said)]
+    assert capsys.readouterr().out == data.notes[0] + "\n"
+
+
+@pytest.mark.parametrize(("names", "message"), UNSURE.values(), ids=UNSURE)
+def test_where_columns_are_in_doubt_the_candidates_and_the_way_to_choose_are_named(names, message):
+    assert message in refused(of_kinds(names))
+
+
+@pytest.mark.parametrize("several", [["front", "back"], "front,back"])
+def test_several_columns_for_one_are_refused_with_what_they_mean(several):
+    cells = of_kinds({"front": "text", "back": "text", "label": "label"})
+    assert "Pairs of texts cannot be trained on yet; name one: text='front'" in refused(
+        cells, several)
+    cells = of_kinds({"text": "text", "front": "label", "back": "label"})
+    assert "Several labels a text cannot be" in refused(cells, label=several)
+
+
+@pytest.mark.parametrize("file", ["no_header.csv", "no_header_label_last.tsv"])
+def test_a_first_row_that_is_a_text_is_told_from_a_header_and_back(file, write):
+    message = refused(CASES / file)
+    assert "the first row looks like a text" in message
+    assert "header=False" in message
+    assert len(message) < 200
+    data = texts.load(CASES / file, header=False)
+    assert sum(map(len, data.values())) == 80
+    assert "first row looks like the names" in refused(CASES / "bom.csv", header=False)
+
+
+def test_without_a_header_labels_may_be_of_any_kind(write):
+    for labels in (["good", "bad"], [1, 2, 5], [True, False]):
+        path = write(table(labels).to_csv(index=False, header=False))
+        assert len(names_of(texts.load(path, header=False))) == len(labels)
+
+
+# ---- the classes ----
+
+ORDERS = [
+    ([1.0, 0.0], ["0", "1"]), ([True, False], ["False", "True"]), (["1", "-1"], ["-1", "1"]),
+    ([10, 9, 2], ["2", "9", "10"]), ([4.5, 4.0], ["4", "4.5"]), (["ham", "spam"], ["ham", "spam"]),
+    (["5.0 out of 5 stars", "1.0 out of 5 stars"], ["1.0 out of 5 stars", "5.0 out of 5 stars"]),
+    (["5 stars", "1 star", "10 stars"], ["1 star", "5 stars", "10 stars"]),
+    (["positive", "neutral", "negative"], ["negative", "neutral", "positive"]),
+    (["High", "Low", "Medium"], ["Low", "Medium", "High"]), (["Yes", "No"], ["No", "Yes"]),
+    (["strongly agree", "agree", "Strongly_Disagree"],
+     ["Strongly_Disagree", "agree", "strongly agree"]),
+    (["world", "Sports", "art"], ["art", "Sports", "world"]),
+]
+
+
+@pytest.mark.parametrize(("labels", "order"), ORDERS, ids=[",".join(o) for _, o in ORDERS])
+def test_classes_are_named_as_in_the_file_and_ordered_by_number_scale_or_letter(labels, order):
+    rows = table(labels)
+    data = texts.load(rows)
+    assert names_of(data) == order
+    written = dict(zip(rows["text"], rows["label"], strict=True))
+    for text, label in pairs(data):
+        assert order[label] == classes.written(written[text])
+
+
+def test_labels_that_differ_in_capitals_spaces_or_type_are_one_class_and_said():
+    data = texts.load(table(["Good", "good ", "GOOD", "Good", "so  so", "So So", "so so"]))
+    assert names_of(data) == ["Good", "so so"]
+    assert "labels: 'GOOD', 'good' counted as 'Good'" in data.notes
+    assert names_of(texts.load(table([1, "1", 0, "0.0", 1.0]))) == ["0", "1"]
+
+
+def test_labels_that_train_never_saw_and_splits_without_labels_are_named():
+    train, two = table("ab"), ["One text.", "Another text."]
+    other = pd.DataFrame({"text": two, "label": ["A ", "c"]})
+    assert "no text of train has the label c, as row 1 has" in refused(
+        {"train": train, "test": other})
+    for hidden, why in ((other.assign(label=-1), "each is -1"), (other[["text"]], "no column"),
+                        (other.assign(label=None), "the column 'label' is empty")):
+        message = refused({"train": train, "test": hidden})
+        assert f"test has no labels: {why}" in message
+
+
+def test_small_classes_are_in_every_split_and_their_counts_are_said():
+    labels = [*"ab" * 50, *"ccc", *"dddd"]
+    for seed in range(10):
+        data = texts.load(pd.DataFrame({"text": sentences(107), "label": labels}), seed=seed)
+        assert all(set(part["label"][:]) == {0, 1, 2, 3} for part in data.values())
+    said = "The smallest class, 'c', has 3 texts: 1 in train, 1 in validation, 1 in test."
+    assert said in data.notes
+    each = texts.load(table([f"class {i}" for i in range(40)]))
+    assert [len(part) for part in each.values()] == [40, 40, 40]
+    message = refused(pd.DataFrame({"text": sentences(102), "label": [*"ab" * 50, "c", "c"]}))
+    assert "have the label 'c': 2 rows (100, 101). Each class needs 3, for train, valid" in message
+    own = {"train": table("ab"), "validation": ROWS[:4], "test": ROWS[4:8]}
+    own["train"].loc[0, "label"] = "c"
+    assert "no text of train has the label 0, 1" in refused(own)
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_few_texts_are_enough(count):
+    data = texts.load(table([0, 1], count))
+    assert [len(part) for part in data.values()] == [0.7 * count, 0.1 * count, 0.2 * count]
+
+
+@pytest.mark.parametrize("labels", ["ab", "aab", "abcde", "aaaaaaaabc"])
+def test_several_classes_are_split_as_train_test_split_does_it(labels):
+    rows = table(labels, 150)
+    options = {"stratify_by_column": "label", "seed": 5}
+    encoded = datasets.Dataset.from_pandas(rows).class_encode_column("label")
+    rest = encoded.train_test_split(0.2, **options)
+    parts = rest["train"].train_test_split(0.125, **options)
+    expected = [list(zip(part["text"][:], part["label"][:], strict=True))
+                for part in (parts["train"], parts["test"], rest["test"])]
+    assert [list(zip(part["text"][:], part["label"][:], strict=True))
+            for part in texts.load(rows, seed=5).values()] == expected
+
+
+# ---- the texts ----
+
+def test_html_is_noticed_and_said():
+    rows = [{"text": f"<p>Text {i} &amp; so on", "label": i % 2} for i in range(30)]
+    assert "HTML tags or entities stand in 30 rows (0, 1, 2, …); clean=True takes" in "".join(
+        texts.load(rows).notes)
+    assert texts.load(ROWS).notes == []
+
+
+def test_the_notes_are_what_is_printed(capsys):
+    data = texts.load(table("ab").rename(columns={"text": "Review"}))
+    assert "\n".join(data.notes) + "\n" == capsys.readouterr().out
+
+
+def test_without_labels_every_row_has_a_text_in_order_and_its_id():
+    name, ids, found, notes = texts.read_unlabelled(CASES / "test_without_labels.csv")
+    cells = pd.read_csv(CASES / "test_without_labels.csv", dtype=str, keep_default_na=False)
+    assert (name, ids, found, notes) == (
+        "test_without_labels.csv", cells["id"].tolist(), cells["text"].tolist(), [])
+    rows = pd.DataFrame({"Review": ["One text.", None, "One text."], "n": [1, 1, 2]})
+    _, ids, found, notes = texts.read_unlabelled(rows, "review")
+    assert (ids, found) == (["0", "1", "2"], ["One text.", "", "One text."])
+    assert "the text is empty in row 1" in notes[-1]
+    assert texts.read_unlabelled(rows[["Review"]])[2] == found
+    with pytest.raises(LearnerError, match=r"no column 'reviw'.*Did you mean text='Review'"):
+        texts.read_unlabelled(rows, "reviw")
+    with pytest.raises(LearnerError, match="header=False"):
+        texts.read_unlabelled(CASES / "no_header.csv")
+
+
+# ---- the files of tests/cases ----
+
+NEEDS_READER = pytest.mark.skipif(importlib.util.find_spec("helpers.files") is None,
+                                  reason="these kinds of file are not read yet")
+READ = [  # file, options, texts, classes
+    ("word_labels.csv", {}, 80, "negative positive"),
+    ("spam_words.csv", {}, 80, "ham spam"),
+    ("unnamed_columns.csv", {"text": "v2", "label": "v1"}, 80, "ham spam"),
+    ("latin1_accents.csv", {}, 80, "ham spam"),
+    ("three_classes.csv", {}, 120, "0 1 2"),
+    ("three_words.tsv", {}, 120, "negative neutral positive"),
+    ("stars.csv", {}, 120, "1 2 4 5"),
+    ("stars_in_words.csv", {}, 120, None),
+    ("bool_labels.csv", {}, 80, "False True"), ("float_labels.csv", {}, 80, "0 1"),
+    ("one_two.csv", {}, 80, "1 2"), ("minus_one.csv", {}, 80, "-1 1"),
+    ("zero_four.csv", {}, 80, "0 4"), ("capital_header.csv", {}, 80, "0 1"),
+    ("utf16.csv", {}, 80, "Olumsuz Olumlu"), ("pipe.csv", {}, 80, "0 1"),
+    ("trailing_comma.csv", {}, 80, "0 1"), ("bom.csv", {}, 80, "0 1"),
+    ("line_separators.csv", {}, 60, "0 1"), ("number_text.csv", {}, 80, "0 1"),
+    ("nan_text.csv", {}, 80, "0 1"), ("duplicates_random_labels.csv", {}, 400, "0 1"),
+    ("blank_texts.csv", {"drop_empty": True}, 106, "0 1"),
+    ("blank_labels.csv", {"drop_empty": True}, 109, "0 1"),
+    ("small_own.csv", {}, 60, "0 1"), ("tiny_own.csv", {}, 20, "0 1"),
+    ("html_and_links.csv", {"clean": True}, 80, "negative positive"),
+    ("imbalanced_95_5.csv", {}, 314, "0 1"), ("rare_noise.csv", {}, 400, "0 1"),
+    *(pytest.param(*row, marks=NEEDS_READER) for row in [
+        ("semicolon_commas.csv", {}, 80, "0 1"), ("sep_line.csv", {}, 80, "0 1"),
+        ("single_quotes.csv", {}, 80, "bad good"), ("mixed_encodings.csv", {}, 80, "0 1"),
+        ("quotes_merge.tsv", {}, 80, "0 1"), ("rows.json", {}, 80, "1 2 4 5"),
+        ("one_line.json", {}, 400, "0 1"), ("rows.parquet", {}, 80, "0 1"),
+        ("workbook.xlsx", {}, 80, "bad good"), ("workbook_named.csv", {}, 80, "bad good"),
+    ]),
+]
+REFUSED = [
+    ("blank_texts.csv", "the text is empty in 14 rows"),
+    ("blank_labels.csv", "the label is empty in 11 rows"),
+    ("contradicting_duplicates.csv", "No text is left for train"),
+    ("pairs.csv", "looks like pairs of texts"),
+    ("several_labels_columns.csv", "looks like several labels a text"),
+    ("one_number.csv", "looks like a number to predict"),
+    ("swapped_columns.csv", "the wrong way round"),
+    ("twice_named.csv", "several columns called 'label'"),
+    ("test_without_labels.csv", "has no labels"),
+    pytest.param("several_labels_lists.jsonl", "looks like several labels a text",
+                 marks=NEEDS_READER),
+]
+
+
+@pytest.mark.parametrize(("file", "options", "count", "names"), READ)
+def test_a_file_of_the_kinds_that_people_bring_is_read_whole(file, options, count, names):
+    data = texts.load(CASES / file, **options)
+    assert sum(map(len, data.values())) == count
+    assert names is None or names_of(data) == names.split()
+    seen = [{" ".join(text.split()).casefold() for text in part["text"]} for part in data.values()]
+    assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
+
+
+@pytest.mark.parametrize(("file", "message"), REFUSED)
+def test_a_file_that_cannot_be_trained_on_is_refused_with_what_it_looks_like(file, message):
+    assert message in refused(CASES / file)
