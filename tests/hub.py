@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-from hub_api import LARGE, Api, Refused, Repository, checksum
+from hub_api import LARGE, Api, Refused, checksum
 
 HTML = b"<!doctype html><title>Welcome</title><form>Room number <input></form>" * 20
 CUT = {"cut", "reset", "cut_without_ranges", "no_length_cut", "stall", "trickle"}  # at `at`

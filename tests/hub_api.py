@@ -187,8 +187,9 @@ class Api:
 
     def batch(self, name):
         self.may_write(name.partition("/")[0])
+        place = f"{self.server.endpoint}/lfs"
         return {"transfer": "basic", "objects": [
-            {**thing, "actions": {"upload": {"href": f"{self.server.endpoint}/lfs/{thing['oid']}"}}}
+            {**thing, "actions": {"upload": {"href": f"{place}/{thing['oid']}"}}}
             for thing in json.loads(self.sent)["objects"]
         ]}
 
