@@ -53,6 +53,7 @@ class Api:
             rf"GET {a_repository}(/revision/(?P<revision>[^/]+))?": self.info,
             rf"GET {a_repository}/tree/(?P<revision>[^/]+)(/(?P<below>.+))?": self.tree,
             rf"POST {a_repository}/paths-info/(?P<revision>[^/]+)": self.paths_info,
+            r"GET /api/whoami-v2": self.whoami,
             r"POST /api/repos/create": self.create,
             r"POST /api/validate-yaml": self.validate,
             rf"POST {a_repository}/preupload/main": self.preupload,
@@ -155,6 +156,12 @@ class Api:
 
     # Uploads.
 
+    def whoami(self):
+        if self.may() is None:
+            raise Refused(401, None, "Invalid username or password.")
+        return {"type": "user", "name": OWNER, "orgs": [],
+                "auth": {"accessToken": {"role": self.may()}}}
+
     def create(self):
         asked = json.loads(self.sent)
         owner, name = asked.get("organization") or OWNER, asked["name"]
@@ -212,4 +219,5 @@ class Api:
             self.server.checksums[file] = checksum(file)
         revision = hashlib.sha1(self.sent).hexdigest()
         self.server.repositories[name] = before._replace(revision=revision)
-        return {"commitOid": revision, "commitUrl": f"{self.server.endpoint}/{name}/commit"}
+        return {"commitOid": revision,
+                "commitUrl": f"{self.server.endpoint}/{name}/commit/{revision}"}

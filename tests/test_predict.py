@@ -293,7 +293,8 @@ def broken(how, folder, place, tokenizer):
 
 @pytest.mark.parametrize(("how", "said"), [
     ("bare", "without a head"), ("cut off", "cannot be loaded"),
-    ("no weights", "cannot be loaded"), ("other shapes", "cannot be loaded"), ("config cut off", "cannot be loaded"),
+    ("no weights", "cannot be loaded"), ("other shapes", "cannot be loaded"),
+    ("config cut off", "cannot be loaded"),
     ("unfinished", "no finished model"), ("without layers", "not whole"),
     ("no tokenizer", "tokenizer's files are missing"), ("diverged", "diverged"),
     ("one number", "but a number"), ("several labels", "any number of labels"),
