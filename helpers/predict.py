@@ -9,6 +9,7 @@ each line that comes through a pipe.
 
 import argparse
 import contextlib
+import csv
 import math
 import os
 import sys
@@ -253,6 +254,12 @@ def check_output(output, data, overwrite=False):
     return place
 
 
+def _delimited(table, path, separator):
+    """Write UTF-8 with every text quoted, for it may hold any kind of line end."""
+    table.to_csv(path, sep=separator, index=False, encoding="utf-8", lineterminator="\n",
+                 quoting=csv.QUOTE_NONNUMERIC)
+
+
 def _workbook(table, path):
     """Write a workbook in which a text that begins with = is a text, and no formula."""
     import pandas as pd
@@ -271,8 +278,8 @@ def _workbook(table, path):
 
 
 WRITERS = {
-    ".csv": lambda table, path: table.to_csv(path, index=False, encoding="utf-8"),
-    ".tsv": lambda table, path: table.to_csv(path, index=False, encoding="utf-8", sep="\t"),
+    ".csv": lambda table, path: _delimited(table, path, ","),
+    ".tsv": lambda table, path: _delimited(table, path, "\t"),
     ".jsonl": lambda table, path: table.to_json(path, orient="records", lines=True,
                                                 force_ascii=False),
     ".parquet": lambda table, path: table.to_parquet(path, index=False),
