@@ -5,16 +5,17 @@ python -m helpers run        run every notebook from top to bottom, without a br
 python -m helpers test       run the tests
 python -m helpers preflight  say what this machine has and what it lacks
 python -m helpers finetune   fine-tune a model on your own texts
+python -m helpers predict    let a fine-tuned model classify texts
 python -m helpers stamp      write the repository's address into everything that names it
 python -m helpers pack       put all that a class without a network needs into a folder
 python -m helpers benchmark  time several training recipes against each other on this machine
 python -m helpers pretrain   pretrain a small GPT-2 on a folder of texts
 
-The first three and `finetune` install what is missing: into the active environment, or else into
-the folder .venv, which they make. On Linux, --cpu or --gpu behind one of them says which build of
-torch is installed: the small one, or the one for NVIDIA cards. Whatever else follows a command is
-passed on: `pack --help` says what `pack` takes; behind `lab` stand JupyterLab's arguments, behind
-`test` those of pytest, which runs in several processes (`-n 0`: in one).
+The first three, `finetune` and `predict` install what is missing: into the active environment, or
+else into the folder .venv, which they make. On Linux, --cpu or --gpu behind one of them says which
+build of torch is installed: the small one, or the one for NVIDIA cards. Whatever else follows a
+command is passed on: `pack --help` says what `pack` takes; behind `lab` stand JupyterLab's
+arguments, behind `test` those of pytest, which runs in several processes (`-n 0`: in one).
 """
 
 import contextlib
@@ -32,12 +33,13 @@ PROGRAMS = {
     "test": ["pytest", "--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"],
     "preflight": ["helpers.preflight"],
     "finetune": ["helpers.finetune"],
+    "predict": ["helpers.predict"],
     "stamp": ["tools.stamp"],
     "pack": ["tools.pack"],
     "benchmark": ["making.benchmark"],
     "pretrain": ["making.pretraining"],
 }
-INSTALLING = ("lab", "run", "test", "finetune")
+INSTALLING = ("lab", "run", "test", "finetune", "predict")
 IN_THE_PROJECT = ("lab", "run", "test")  # wherever they are called from
 INTERRUPTED = 130  # as a shell reports Ctrl+C
 

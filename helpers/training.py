@@ -1,5 +1,6 @@
 """The training loop of notebook 03, and evaluation, prediction and saving around it."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,12 @@ from helpers.errors import LearnerError
 
 # Settings of BERT's config that make a training the same on every machine (notebook 03).
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+UNKNOWN_LENGTH = 512  # tokens, where neither tokenizer nor model says where a text ends
+# The kinds of models whose first position is the one after that of padding.
+COUNTED_FROM_PADDING = {
+    "camembert", "data2vec-text", "ibert", "lilt", "longformer", "luke", "mpnet", "roberta",
+    "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+}
 
 
 @dataclass(frozen=True)
@@ -106,25 +113,28 @@ def evaluate(model, loader):
 
 
 @torch.inference_mode()
-def predict(model, tokenizer, texts, batch_size=32, max_length=128):
+def predict(model, tokenizer, texts, batch_size=32, max_length=None):
     """Return the probabilities of each text's classes, shape (texts, classes), on the CPU.
 
-    Texts are cut at `max_length` tokens, or where the tokenizer cuts if that is earlier.
+    Texts are cut at `max_length` tokens, at most; without it, where tokenizer and model end
+    (`most_tokens`).
     """
     model.eval()
-    batches = _tokenized(texts, tokenizer, batch_size, max_length)
+    batches = _tokenized(texts, tokenizer, batch_size, most_tokens(model, tokenizer, max_length))
     return torch.cat([model(**b.to(model.device)).logits.softmax(-1).cpu() for b in batches])
 
 
 @torch.inference_mode()
-def embed(encoder, tokenizer, texts, batch_size=64, max_length=128):
+def embed(encoder, tokenizer, texts, batch_size=64, max_length=None):
     """Return one unit vector a text, shape (texts, hidden size): the mean of its hidden states.
 
     Padding does not count. Reimers and Gurevych (2019), "Sentence-BERT", call this mean pooling.
+    Texts are cut as by `predict`.
     """
     encoder.eval()
     rows = []
-    for batch in _tokenized(texts, tokenizer, batch_size, max_length):
+    length = most_tokens(encoder, tokenizer, max_length)
+    for batch in _tokenized(texts, tokenizer, batch_size, length):
         hidden = encoder(**batch.to(encoder.device)).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1)
         mean = (hidden * mask).sum(1) / mask.sum(1)
@@ -137,11 +147,32 @@ def _tokenized(texts, tokenizer, batch_size, max_length):
     if isinstance(texts, str) or not len(texts):
         raise LearnerError("Give a list of at least one text, such as ['Lovely place.'].")
     batching.check_pad_token(tokenizer)
-    length = min(max_length, tokenizer.model_max_length)
     for start in range(0, len(texts), batch_size):
         batch = list(texts[start : start + batch_size])
-        yield tokenizer(batch, padding=True, truncation=True, max_length=length,
+        yield tokenizer(batch, padding=True, truncation=True, max_length=max_length,
                         return_tensors="pt")
+
+
+def most_tokens(model, tokenizer, asked=None):
+    """Return the number of tokens of a text that are read: where tokenizer and model end.
+
+    The smallest of `asked`, the tokenizer's `model_max_length` and the model's `positions`; 512
+    where none of them says anything.
+    """
+    ends = [asked or math.inf, tokenizer.model_max_length, positions(model.config)]
+    smallest = min(ends)
+    return int(smallest) if smallest < 1e20 else UNKNOWN_LENGTH  # 1e30 is a tokenizer's "no end"
+
+
+def positions(config):
+    """Return how many tokens a model with this config has positions for; infinity for any number.
+
+    RoBERTa and its kin count positions from the one after that of padding.
+    """
+    most = getattr(config, "max_position_embeddings", None) or -1  # XLNet, without end, says -1
+    if config.model_type in COUNTED_FROM_PADDING:
+        most -= config.pad_token_id + 1
+    return most if most > 0 else math.inf
 
 
 def interval(correct, n):

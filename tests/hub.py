@@ -5,31 +5,25 @@
         …  # with HF_ENDPOINT=hub.endpoint
 
 As on the real one, a small file is answered after a redirect on the same host, and a large one
-(weights) after a redirect to another, the CDN. `hub.log` holds every request.
+(weights) after a redirect to another, the CDN. A data set is called "datasets/owner/name". What
+is uploaded (`hub_api`) becomes a repository below the folder `uploads`. `hub.log` holds every
+request.
 """
 
 import contextlib
-import hashlib
 import random
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from hub_api import LARGE, Api, Refused, checksum
 
 HTML = b"<!doctype html><title>Welcome</title><form>Room number <input></form>" * 20
 CUT = {"cut", "reset", "cut_without_ranges", "no_length_cut", "stall", "trickle"}  # at `at`
 INSTEAD = {"gone", "silence", "error", "portal", "portal_redirect", "garbage"}  # of an answer
-
-
-class Repository(NamedTuple):
-    """One commit of a model: a folder of files."""
-
-    revision: str
-    folder: Path
 
 
 @dataclass
@@ -58,14 +52,6 @@ class Fault:
         return True
 
 
-def checksum(path):
-    """Return what the Hub announces: SHA-256 of a large file, git's SHA-1 of a small one."""
-    content = path.read_bytes()
-    if path.suffix == ".safetensors":
-        return hashlib.sha256(content).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 def closed_port():
     """Return the number of a port at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -78,16 +64,18 @@ class LocalHub(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, repositories, *, xet=False):
+    def __init__(self, repositories, *, xet=False, uploads=None):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories = repositories
+        self.uploads = uploads
+        self.stored = {}  # large files on their way into a commit, by SHA-256
         self.xet = xet  # announce large files as stored in Xet, too, as the real one does
         self.faults = []
         self.log = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.checksums = {
-            path: checksum(path) for r in repositories.values() for path in r.folder.iterdir()
+            path: checksum(path) for r in repositories.values() for path in r.files().values()
         }
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
         self.cdn = f"http://localhost:{self.server_port}"
@@ -105,7 +93,7 @@ class LocalHub(ThreadingHTTPServer):
         pass  # a client that hangs up, as one does that expects TLS
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Api, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -115,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         hub, path = self.server, unquote(urlsplit(self.path).path)
         hub.log.append((self.command, path, self.headers.get("Range")))
-        self.name = path.rpartition("/")[2]
+        self.asked, self.name, self.sent = path, path.rpartition("/")[2], self.body()
         with hub.lock:
             self.fault = next((f for f in hub.faults if f.takes(self.command, self.name)), None)
         # A client that has gone away is no fault of ours.
@@ -125,23 +113,34 @@ class _Handler(BaseHTTPRequestHandler):
             elif path.startswith("/cdn/"):
                 known = path.split("/")[2]
                 self.content(next(p for p, c in hub.checksums.items() if c == known), {})
+            elif "/resolve" in path:
+                try:
+                    self.resolve()
+                except Refused as refused:
+                    self.refuse(refused)
             else:
-                self.resolve(path)
+                self.answer()
 
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET
 
     def meets(self, *kinds):
         return self.fault is not None and self.fault.kind in kinds
 
     # What the real one answers.
 
-    def resolve(self, asked):
-        hub, cached = self.server, "/api/resolve-cache/models"
-        model_id, repository = next(m for m in hub.repositories.items() if f"/{m[0]}/" in asked)
-        assert asked.removeprefix(cached).replace("/resolve/", "/") == (
-            f"/{model_id}/{repository.revision}/{self.name}"
-        )
-        path = repository.folder / self.name
+    def resolve(self):
+        """Answer the question for a file of a repository, at a commit or on main."""
+        hub, cached = self.server, "/api/resolve-cache/"
+        place = self.asked.removeprefix(cached if cached in self.asked else "/")
+        if cached not in self.asked:
+            place = place.replace("/resolve/", "/", 1)
+            place = place if place.startswith("datasets/") else f"models/{place}"
+        kind, owner, name, revision, path = place.split("/", 4)
+        repository = self.repository(kind, f"{owner}/{name}", revision)
+        where = f"{kind}/{owner}/{name}"
+        if path not in repository.files():
+            raise Refused(404, "EntryNotFound", "Entry not found")
+        path = repository.folder / path
         known, size = hub.checksums[path], path.stat().st_size
         if self.meets("truncated_everywhere"):
             size = int(size * self.fault.at)
@@ -151,17 +150,18 @@ class _Handler(BaseHTTPRequestHandler):
         if self.meets("nowhere"):
             gone = f"http://localhost:{closed_port()}/gone/{self.name}"
             self.head(302, headers | tag | linked | {"Location": gone}, 0)
-        elif path.suffix == ".safetensors":
+        elif path.suffix in LARGE:
             if hub.xet:
                 linked["X-Xet-Hash"] = known
-                linked["X-Xet-Refresh-Route"] = f"{hub.endpoint}/api/models/{model_id}/xet"
+                linked["X-Xet-Refresh-Route"] = f"{hub.endpoint}/api/{where}/xet"
             place = f"{hub.cdn}/cdn/{known}/{self.name}"
             self.head(302, headers | linked | {"Location": place}, 0)
-        elif asked.startswith(cached):
+        elif cached in self.asked:
             self.content(path, headers | tag)
         else:
-            place = f"{cached}/{model_id}/{repository.revision}/{self.name}"
-            self.head(307, headers | tag | {"Location": place}, 0)
+            within = path.relative_to(repository.folder).as_posix()
+            self.head(307, headers | tag | {
+                "Location": f"{cached}{where}/{repository.revision}/{within}"}, 0)
 
     def content(self, path, headers):
         """Send a file, or the range of it that was asked for, or what a fault makes of it."""
@@ -226,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
     def error(self, status=None, content=b"{}", kind="application/json"):
         headers = {"Content-Type": kind} | self.fault.headers
         self.head(status or self.fault.status, headers, len(content))
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(content)
 
     def portal(self):

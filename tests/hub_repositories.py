@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 
-from hub import Repository
+from hub_api import Repository
 
 from helpers import checkpoints
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import helpers.__main__ as commands
-from helpers import environment, finetune, paths, preflight, requirements
+from helpers import environment, finetune, paths, predict, preflight, requirements
 from tools import install, lock, pack, run, stamp
 
 DOCUMENTS = ("README.md", "SETUP.md", "INSTRUCTORS.md")
@@ -139,8 +139,9 @@ def started(program, *arguments):
     elif program == "pytest":
         for word in arguments[len(commands.PROGRAMS["test"]) - 1 :]:
             assert (paths.ROOT / word).exists()
-    elif program == "helpers.finetune":
-        finetune.parser().parse_args(arguments)
+    elif program in ("helpers.finetune", "helpers.predict"):
+        {"helpers.finetune": finetune, "helpers.predict": predict}[program].parser().parse_args(
+            arguments)
     else:
         programs = {"tools.run": run, "tools.stamp": stamp, "tools.pack": pack,
                     "helpers.preflight": preflight}
@@ -163,7 +164,7 @@ def test_what_one_is_told_to_type_is_understood(name, command, idle):
     "python -m helper lab", "py -m helpers preflight --jsn", "py -3.9 -m helpers lab",
     "python -m helpers lab --no-browsr", "python -m helpers lab --prot 3",
     "python -m helpers pack FOLDER --platfrom x", "python -m helpers pack FOLDER --python 3.10",
-    "python -m helpers finetune --date mine.csv",
+    "python -m helpers finetune --date mine.csv", "python -m helpers predict --date mine.csv",
     "python -m helpers test tests/test_nothing.py", "python -m pip install -q --cert",
     "python -m pip cach purge", "conda create -n bert pyton=3.14", "git clon x", "apt install x",
     "python instal.py", "python install.py a b", "python -m pip install -r requirement.txt",

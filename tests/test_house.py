@@ -59,7 +59,8 @@ def test_no_module_of_helpers_imports_itself_by_way_of_others():
 
 
 def test_nothing_is_in_helpers_but_what_a_cell_imports_or_a_learner_starts():
-    reached = {"helpers.__main__", "helpers.preflight", "helpers.finetune"}
+    reached = {"helpers.__main__", "helpers.preflight", "helpers.finetune", "helpers.predict",
+               "helpers.sharing"}
     for path in run.chosen():
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
@@ -98,6 +99,7 @@ def started(monkeypatch):
     (["benchmark"], ("making.benchmark", None)),
     (["preflight", "--json"], ("helpers.preflight", "--json", None)),
     (["finetune", "--output", "x"], ("helpers.finetune", "--output", "x", None)),
+    (["predict", "--model", "x"], ("helpers.predict", "--model", "x", None)),
     (["pretrain", "--corpus", "x"], ("making.pretraining", "--corpus", "x", None)),
 ])
 def test_where_nothing_is_missing_a_command_starts_its_program_and_passes_on_arguments_and_status(

@@ -5,10 +5,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+)
 
 from helpers import batching, curves, paths, training
 from helpers.errors import LearnerError
@@ -107,6 +114,51 @@ def test_a_text_of_100_000_words_is_cut_where_the_tokenizer_cuts(new_model, toke
     cut = training.predict(model, short, [text, "word " * 6])
     assert torch.equal(cut[0], cut[1])
     assert not torch.equal(training.predict(model, tokenizer, [text]), cut[:1])
+
+
+def test_texts_are_read_as_far_as_the_tokenizer_goes(new_model, tokenizer):
+    model, text = new_model(), "word " * 200
+    whole = training.predict(model, tokenizer, [text])
+    assert torch.equal(whole, training.predict(model, tokenizer, [text], max_length=512))
+    assert not torch.equal(whole, training.predict(model, tokenizer, [text], max_length=128))
+
+
+def test_a_model_with_fewer_positions_than_the_tokenizer_says_decides(tokenizer):
+    model = BertForSequenceClassification(BertConfig(
+        vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=8, max_position_embeddings=40))
+    assert training.predict(model, tokenizer, ["word " * 200]).shape == (1, 2)
+    assert training.most_tokens(model, tokenizer) == 40
+    assert training.most_tokens(model, tokenizer, 30) == 30
+    assert training.embed(model.bert, tokenizer, ["word " * 200]).shape == (1, 8)
+
+
+def test_a_length_that_nobody_knows_is_512(tokenizer):
+    endless = copy.deepcopy(tokenizer)
+    endless.model_max_length = int(1e30)
+    model = SimpleNamespace(config=SimpleNamespace(model_type="xlnet", max_position_embeddings=-1))
+    assert training.most_tokens(model, endless) == 512
+
+
+SMALL = {
+    "vocab_size": 30, "hidden_size": 8, "dim": 8, "n_embd": 8, "embedding_size": 8,
+    "num_hidden_layers": 1, "n_layers": 1, "n_layer": 1, "num_attention_heads": 1, "n_heads": 1,
+    "n_head": 1, "intermediate_size": 8, "hidden_dim": 8, "entity_vocab_size": 4,
+    "max_position_embeddings": 40,
+}
+KINDS = ["bert", "distilbert", "electra", "albert", "gpt2", "roberta", "xlm-roberta",
+         "camembert", "mpnet", "data2vec-text", "roberta-prelayernorm", "xlm-roberta-xl", "ibert"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_positions_of_a_model_are_all_that_it_has(kind):
+    config = AutoConfig.for_model(kind)
+    config.update({name: value for name, value in SMALL.items() if hasattr(config, name)})
+    config.pad_token_id = 1
+    model, most = AutoModel.from_config(config), training.positions(config)
+    model(input_ids=torch.full((1, most), 5))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(input_ids=torch.full((1, most + 1), 5))
 
 
 def test_the_interval_is_wilsons():
