@@ -4,7 +4,7 @@ import contextlib
 import math
 from pathlib import Path
 
-from helpers import checkpoints
+from helpers import checkpoints, tables
 from helpers.errors import LearnerError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
@@ -33,26 +33,32 @@ def find(asked):
         return AutoConfig.from_pretrained(path), (name, hub_id, licence)
 
 
+def check_length(asked, config, max_length):
+    """Raise LearnerError if a model with this config reads fewer than `max_length` tokens."""
+    most = getattr(config, "max_position_embeddings", math.inf)
+    if config.model_type == "roberta":  # whose positions start after that of padding
+        most -= config.pad_token_id + 1
+    if max_length > most:
+        raise LearnerError(f"--max-length {max_length}: {asked} reads {most} tokens at most.")
+
+
 def load(asked, config, classes, *, max_length, seed=0):
     """Return model and tokenizer, without dropout and with a head for `classes`, their names.
 
     `config` is what `find` returned. A new head is drawn from `seed`. A head for another number
-    of classes is replaced, which is printed.
+    of classes is replaced, which is printed. What is saved of the two knows the classes' names
+    and the length.
 
     Raises LearnerError if they cannot be loaded, or read fewer than `max_length` tokens.
     """
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
-    most = getattr(config, "max_position_embeddings", math.inf)
-    if config.model_type == "roberta":  # whose positions start after that of padding
-        most -= config.pad_token_id + 1
-    if max_length > most:
-        raise LearnerError(f"--max-length {max_length}: {asked} reads {most} tokens at most.")
+    check_length(asked, config, max_length)
     with _said_in_a_line(asked):
         tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-        tokenizer.padding_side = "right"
+        tokenizer.padding_side, tokenizer.model_max_length = "right", max_length
         config.update({
             "pad_token_id": tokenizer.pad_token_id, "id2label": dict(enumerate(classes)),
             "label2id": {name: i for i, name in enumerate(classes)},
@@ -68,7 +74,7 @@ def load(asked, config, classes, *, max_length, seed=0):
         if any(name.startswith(f"{model.base_model_prefix}.") for name in replaced):
             raise ValueError(f"{replaced[0]} has another shape than config.json says.")
     if replaced:
-        print(f"The head of {asked} is for other classes: a new one for {', '.join(classes)} "
+        print(f"The head of {asked} is for other classes: a new one for {tables.listed(classes)} "
               "replaces it.")
     return model, tokenizer
 

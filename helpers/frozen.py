@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ from helpers import batching, paths, runs
 from helpers.errors import LearnerError
 
 GB = 1e9
+LIMIT = 2 * GB  # of outputs that a command keeps
 ALONE = SimpleNamespace(process_index=0, num_processes=1, is_main_process=True,
                         wait_for_everyone=lambda: None)  # an Accelerator of one process
 
@@ -73,6 +75,36 @@ class UpperLayers(torch.nn.Module):
         logits = self.classifier(self.dropout(self.pooler(first)))
         loss = None if labels is None else cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class ComputedAnew(UpperLayers):
+    """The same for texts as they are: the frozen layers are computed for each batch, every epoch.
+
+    For texts whose outputs would take too much room. Nothing of the frozen layers is kept for
+    the backward pass. The parameters are called as those of `UpperLayers`.
+    """
+
+    def __init__(self, model, frozen):
+        super().__init__(model, frozen)
+        self._lower = lambda batch: lower(model, frozen, batch)
+
+    def forward(self, labels=None, **batch):
+        """Return loss and logits, (batch, classes), for a batch of `batching.loader`."""
+        return super().forward(self._lower(batch), batch["attention_mask"], labels)
+
+
+def size(shape):
+    """Return the bytes that outputs of a shape (tokens, size) take in float32."""
+    return 4 * math.prod(shape)
+
+
+def fits(shape, folder):
+    """Say whether outputs of a shape (tokens, size) are small enough to be kept in a folder.
+
+    At most `LIMIT`, which is mapped into memory as it is read, and half of what is free there.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return size(shape) <= min(LIMIT, shutil.disk_usage(there).free / 2)
 
 
 @torch.no_grad()

@@ -17,9 +17,10 @@ from itertools import zip_longest
 from pathlib import Path
 
 import torch
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Sampler
 
-from helpers import paths, runs
+from helpers import paths, runs, training
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -81,12 +82,17 @@ def split_loader(loader, process, processes):
     )
 
 
-def train(model, loader, accelerator, *, epochs, learning_rate, checkpoint=None, on_step=None):
+def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=None, metric=None,
+          validate=None, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
     `loader` is one that `batching.loader` made for training; each process takes its share.
     The loss of a step is that of the whole batch, and so are the gradients: each process's count
-    as much as it has rows.
+    as much as it has rows, or as much as they weigh: with `class_weights`, shape (classes,), the
+    loss is the weighted mean of the batch.
+    With `validate`, a function that returns figures of the validation texts as a dictionary, the
+    model ends with the weights of the epoch that is best by one of them, `metric`
+    (`best_epoch`); the figures of each epoch are in the curve.
     With a `Checkpoints` the run goes on from the newest one and writes one every so often.
     `on_step(curve)` is called after every step.
 
@@ -102,10 +108,13 @@ def train(model, loader, accelerator, *, epochs, learning_rate, checkpoint=None,
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
     steps = epochs * len(loader)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    curve = LossCurve()
+    if class_weights is not None:
+        class_weights = class_weights.to(accelerator.device)
+    curve, best = LossCurve(), None
     if checkpoint is not None:
         curve.settings = dict(checkpoint.identity)
         checkpoint.restore(model, optimizer, scheduler, curve)
+        best = checkpoint.best
     done, start = len(curve.loss), time.perf_counter()
     for epoch in range(done // len(loader), epochs):
         wrapped.train()
@@ -116,29 +125,66 @@ def train(model, loader, accelerator, *, epochs, learning_rate, checkpoint=None,
             batch = batch.to(accelerator.device)
             optimizer.zero_grad()
             output = wrapped(**batch)
-            rows = len(batch["labels"])
+            rows = torch.tensor(len(batch["labels"])).to(batch["labels"])
             right = (output.logits.argmax(-1) == batch["labels"]).sum()
-            sums = torch.stack([output.loss.detach() * rows, right, torch.tensor(rows).to(right)])
-            loss, right, everybody = accelerator.reduce(sums, "sum").tolist()
-            accelerator.backward(output.loss * rows * processes / everybody)
+            mean, mine_weighs = _loss(output, batch["labels"], rows, class_weights)
+            sums = torch.stack([mean.detach() * mine_weighs, mine_weighs, right, rows])
+            loss, all_weigh, right, everybody = accelerator.reduce(sums, "sum").tolist()
+            accelerator.backward(mean * mine_weighs * processes / all_weigh)
             norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
             if not (math.isfinite(loss) and torch.isfinite(norm)):
-                stale = checkpoint is not None and checkpoint.file.exists()
-                raise LearnerError(
-                    f"Step {number + 1} of {steps}: the loss or its gradient is not finite, so "
-                    "nothing is saved. Choose a lower --learning-rate than "
-                    f"{learning_rate:g}" + (", and --overwrite: the checkpoint would lead to the "
-                                            "same end." if stale else ".")
-                )
+                raise _diverged(number + 1, steps, learning_rate, checkpoint)
             optimizer.step()
-            curve.record(loss / everybody, scheduler.get_last_lr()[0], right / everybody)
+            curve.record(loss / all_weigh, scheduler.get_last_lr()[0], right / everybody)
             scheduler.step()
+            if validate is not None and (number + 1) % len(loader) == 0:
+                best = _validated(validate(), metric, curve, model, best)
+                if checkpoint is not None:
+                    checkpoint.best = best
             if on_step is not None:
                 on_step(curve)
             if checkpoint is not None and accelerator.is_main_process:
                 checkpoint.after(model, optimizer, scheduler, curve, steps,
                                  time.perf_counter() - start)
+    if best is not None:
+        model.load_state_dict(best, strict=False)
     return curve
+
+
+def _loss(output, labels, rows, class_weights):
+    """Return the mean loss of a process's part of a batch, and what that part weighs."""
+    if class_weights is None:
+        return output.loss, rows
+    mean = cross_entropy(output.logits.float(), labels, class_weights)
+    return mean, class_weights[labels].sum()
+
+
+def _diverged(step, steps, learning_rate, checkpoint):
+    """Return the error for a loss or gradient that is not finite."""
+    stale = checkpoint is not None and checkpoint.file.exists()
+    return LearnerError(
+        f"Step {step} of {steps}: the loss or its gradient is not finite, so nothing is saved. "
+        f"Choose a lower --learning-rate than {learning_rate:g}"
+        + (", and --overwrite: the checkpoint would lead to the same end." if stale else ".")
+    )
+
+
+def _validated(figures, metric, curve, model, best):
+    """Record an epoch's figures; return the weights of the best epoch so far."""
+    curve.record_validation(figures["loss"], figures["accuracy"])
+    curve.validation[-1] |= figures
+    if best_epoch(curve.validation, metric) < len(curve.validation):
+        return best
+    return {name: p.detach().cpu().clone() for name, p in _trained(model).items()}
+
+
+def best_epoch(validation, metric):
+    """Return which epoch is best, counted from 1: of the lowest loss, or the highest other figure.
+
+    `validation` is a curve's. Of several that are equal it is the first.
+    """
+    values = [-epoch[metric] if metric == "loss" else epoch[metric] for epoch in validation]
+    return values.index(max(values)) + 1
 
 
 def _trained(model):
@@ -158,6 +204,7 @@ class Checkpoints:
     def __init__(self, file, every=50, anew=False):
         self.file, self.every, self.anew = Path(file), every, anew
         self.identity, self.seconds, self.steps = None, 0.0, 0
+        self.best = None  # the weights of the best epoch so far, where one is chosen
         stored = self._read()
         self._stored = None if anew else stored
         if self._stored is not None:
@@ -214,6 +261,7 @@ class Checkpoints:
         scheduler.load_state_dict(stored["scheduler"])
         for name, values in stored["curve"].items():
             setattr(curve, name, list(values))
+        self.best = stored.get("best")
 
     def after(self, model, optimizer, scheduler, curve, steps, seconds=0.0):
         """Write a checkpoint if it is time to; `seconds` have passed since the run went on."""
@@ -227,8 +275,8 @@ class Checkpoints:
             "optimizer": optimizer.state_dict(),
             "scheduler": scheduler.state_dict(),
             "curve": {"loss": curve.loss, "learning_rate": curve.learning_rate,
-                      "accuracy": curve.accuracy},
-        }
+                      "accuracy": curve.accuracy, "validation": curve.validation},
+        } | ({} if self.best is None else {"best": self.best})
         with paths.replacing(self.file) as fresh:
             torch.save(state, fresh)
 
@@ -240,7 +288,7 @@ class Checkpoints:
         except Exception:  # an unpickler trips over foreign bytes in many ways
             stored = None
         parts = {"identity", "seconds", "model", "optimizer", "scheduler", "curve"}
-        if not isinstance(stored, dict) or set(stored) != parts:
+        if not isinstance(stored, dict) or set(stored) - {"best"} != parts:
             raise LearnerError(
                 f"{self.file} cannot be read as a checkpoint: it is broken, or another program's. "
                 "Choose another --output, or delete it yourself."
@@ -248,26 +296,41 @@ class Checkpoints:
         return stored
 
 
-def evaluate(model, loader, accelerator):
-    """Return (correct, texts) of a model over a loader, each process counting its share.
+def evaluate(model, loader, accelerator, classes, class_weights=None):
+    """Return the `Evaluation` of a model over a loader, each process evaluating its share.
+
+    `classes` is their number. The predictions come in the order of the labels, whatever the order
+    of the texts. The loss is the weighted mean where there are `class_weights`.
 
     Raises LearnerError if the logits are not finite.
     """
     model.eval()
-    counts = torch.zeros(2, device=accelerator.device)
+    device = accelerator.device
+    weights = torch.ones(classes) if class_weights is None else class_weights
+    confusion = torch.zeros(classes, classes, dtype=torch.long, device=device)
+    lost = torch.zeros(2, dtype=torch.float64, device=device)
+    weights = weights.to(device)
     with torch.inference_mode():
         for number, batch in enumerate(loader):
             if number % accelerator.num_processes != accelerator.process_index:
                 continue
-            batch = batch.to(accelerator.device)
+            batch = batch.to(device)
             with accelerator.autocast():
-                logits = model(**batch).logits
+                logits = model(**batch).logits.float()
             if not logits.isfinite().all():
                 raise LearnerError("The trained model answers with numbers that are not finite, "
                                    "so nothing is saved. Choose a lower --learning-rate.")
-            right = logits.argmax(-1) == batch["labels"]
-            counts += torch.tensor([right.sum(), len(right)]).to(counts)
-    return tuple(int(count) for count in accelerator.reduce(counts, "sum"))
+            labels = batch["labels"]
+            confusion.index_put_((labels, logits.argmax(-1)), torch.ones_like(labels),
+                                 accumulate=True)
+            lost += torch.stack([cross_entropy(logits, labels, weights, reduction="sum"),
+                                 weights[labels].sum()])
+    confusion = accelerator.reduce(confusion, "sum").cpu()
+    loss, weight = accelerator.reduce(lost, "sum").tolist()
+    pairs = torch.cartesian_prod(torch.arange(classes), torch.arange(classes))
+    labels, predictions = pairs.repeat_interleave(confusion.flatten(), 0).T
+    return training.Evaluation(loss / weight, int(confusion.trace()), len(labels), predictions,
+                               labels)
 
 
 def launch(module, arguments, processes, threads, restarts=0):
@@ -314,9 +377,14 @@ def _cause(failures, processes):
     return f"{who} ended with exit status {failure.exitcode}; what it said stands above."
 
 
+def was_launched():
+    """Say whether `launch` has started this process."""
+    return os.environ.get("TORCHELASTIC_RUN_ID") == RUN_ID
+
+
 def leave_message(error):
     """Leave the words of an error for `launch`, if it has started this process; say if it has."""
-    if os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID:
+    if not was_launched():
         return False
     with paths.replacing(os.environ["TORCHELASTIC_ERROR_FILE"]) as fresh:
         fresh.write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}),

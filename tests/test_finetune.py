@@ -1,14 +1,17 @@
 """The command line for those who leave the notebooks: what it makes, keeps and refuses."""
 
+import contextlib
 import io
 import json
 import shutil
 import sys
 from types import SimpleNamespace
 
+import pandas
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from stand_in_texts import load_any_classes  # until texts.load takes any classes
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -17,9 +20,34 @@ from transformers import (
     pipeline,
 )
 
+import helpers
 from conftest import csv_of
-from helpers import checkpoints, classifiers, finetune, parallel, speed, training
+from helpers import (
+    checkpoints,
+    classifiers,
+    curves,
+    finetune,
+    frozen,
+    parallel,
+    recipes,
+    speed,
+    training,
+)
 from helpers import texts as own_texts
+from helpers.errors import LearnerError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def any_classes():
+    with pytest.MonkeyPatch.context() as patched:
+        if not hasattr(own_texts, "report"):
+            patched.setattr(own_texts, "load", load_any_classes)
+        yield
+
+
+def names_in(file):
+    """Return the classes as texts.load names them."""
+    return own_texts.load(file)["train"].features["label"].names
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +71,7 @@ def made(texts, tmp_path_factory):
 def test_the_result_is_a_model_that_from_pretrained_loads(made, texts):
     model = AutoModelForSequenceClassification.from_pretrained(made)
     tokenizer = AutoTokenizer.from_pretrained(made)
-    assert model.config.id2label == {0: "negative", 1: "positive"}
+    assert model.config.id2label == dict(enumerate(names_in(texts)))
     rows = own_texts.load(texts)["test"]
     predicted = training.predict(model, tokenizer, rows["text"][:]).argmax(-1)
     correct = int((predicted == torch.tensor(rows["label"][:])).sum())
@@ -52,11 +80,11 @@ def test_the_result_is_a_model_that_from_pretrained_loads(made, texts):
     assert figures["test"]["accuracy"] == pytest.approx(correct / len(rows), abs=1e-4)
 
 
-def test_the_result_answers_with_the_names_of_its_classes_to_texts_of_any_length(made):
+def test_the_result_answers_with_the_names_of_its_classes_to_texts_of_any_length(made, texts):
     classify = pipeline("text-classification", model=str(made), truncation=True)
     assert classify.tokenizer.model_max_length == 128
     answers = classify(["Lovely. " * 400, "Awful."])
-    assert {answer["label"] for answer in answers} <= {"negative", "positive"}
+    assert {answer["label"] for answer in answers} <= set(names_in(texts))
 
 
 def test_the_metrics_say_how_it_was_made(made):
@@ -79,9 +107,12 @@ def test_the_model_card_is_true_to_the_metrics_and_tells_the_hub(made):
     assert card.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert card.data.library_name == "transformers"
     assert card.data.pipeline_tag == "text-classification"
-    (result,) = card.data.eval_results
-    assert (result.metric_type, result.dataset_split) == ("accuracy", "test")
-    assert result.metric_value == figures["test"]["accuracy"]
+    assert card.data.language is None
+    assert card.data.metrics == ["accuracy", "f1"]
+    accuracy, f1 = card.data.eval_results
+    assert (accuracy.metric_type, accuracy.dataset_split) == ("accuracy", "test")
+    assert accuracy.metric_value == figures["test"]["accuracy"]
+    assert (f1.metric_type, f1.metric_value) == ("f1", figures["test"]["macro_f1"])
 
 
 @pytest.fixture(scope="module")
@@ -280,12 +311,15 @@ def test_gpt2_learns_too(texts, tmp_path):
     assert json.loads((tmp_path / "m" / "metrics.json").read_text())["recipe"] == "full"
 
 
-def test_the_fast_recipe_says_that_it_is_for_bert_before_any_weights_are_loaded(
+def test_what_does_not_fit_the_model_is_said_before_weights_or_texts_are_loaded(
     texts, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(classifiers, "load", lambda *a, **k: pytest.fail("loaded"))
+    monkeypatch.setattr(own_texts, "load", lambda *a, **k: pytest.fail("read"))
     assert run(texts, tmp_path / "m", "--model", "gpt2", "--recipe", "fast") == 2
     assert "--recipe full" in capsys.readouterr().err
+    assert run(texts, tmp_path / "m", "--max-length", "600") == 2
+    assert "reads 512 tokens at most" in capsys.readouterr().err
 
 
 def test_a_head_for_other_classes_is_replaced_and_said(new_model, tokenizer, texts, tmp_path,
@@ -294,7 +328,7 @@ def test_a_head_for_other_classes_is_replaced_and_said(new_model, tokenizer, tex
     model.config.num_labels, model.classifier = 3, torch.nn.Linear(384, 3)
     training.save(model, tokenizer, tmp_path / "three")
     assert run(texts, tmp_path / "m", "--model", str(tmp_path / "three"), "--epochs", "1") == 0
-    assert "a new one for negative, positive replaces it" in capsys.readouterr().out
+    assert f"a new one for {', '.join(names_in(texts))} replaces it" in capsys.readouterr().out
 
 
 def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkeypatch):
@@ -317,8 +351,12 @@ def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkey
     (["--max-length", "2"], "'2' is not a whole number of at least 3"),
     (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     (["--learning-rate", "inf"], "'inf' is not a number above 0"),
-    (["--restarts", "1"], "--restarts with --processes"),
-    (["--data", "", "--text", "comment"], "--text and --label go with --data"),
+    (["--restarts", "1"], "--restarts goes with --processes"),
+    (["--data", "", "--text", "comment"], "--text goes with --data"),
+    (["--data", "", "--no-header"], "--no-header goes with --data"),
+    (["--data", "", "--test-data", "b.csv"], "--test-data goes with --data"),
+    (["--metric", "recall"], "invalid choice"),
+    (["--class-weights", "0.3"], "invalid choice"),
 ])
 def test_a_wrong_option_is_named(options, said, texts, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -370,5 +408,243 @@ def test_the_help_teaches(capsys):
     with pytest.raises(SystemExit):
         finetune.main(["--help"])
     said = capsys.readouterr().out
-    for part in ("recipes:", "several processes:", "out of memory:", "columns text and label"):
+    for part in ("recipes:", "several processes:", "out of memory:", "rare classes:",
+                 "exit status:", "a column of texts"):
         assert part in said
+
+
+# Any number of classes
+
+@pytest.fixture(scope="module")
+def three(data, tmp_path_factory):
+    """A file of three classes in words: 60, 48 and 12 texts, its columns called otherwise."""
+    rows = data["train"].select(range(120)).to_pandas()
+    rows = rows.sort_values("label", kind="stable").reset_index(drop=True)
+    rows["Verdict"] = ["bad"] * 60 + ["good"] * 48 + ["so-so"] * 12
+    file = tmp_path_factory.mktemp("three") / "three.csv"
+    rows.rename(columns={"text": "Review"})[["Review", "Verdict"]].to_csv(file, index=False)
+    return file
+
+
+THREE = ("--text", "Review", "--label", "Verdict")
+
+
+@pytest.fixture(scope="module")
+def made_three(three, tmp_path_factory):
+    """A model of three classes, with weights for them, whose epoch was chosen; what was said."""
+    output, said = tmp_path_factory.mktemp("three") / "model", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run(three, output, *THREE, "--class-weights", "balanced", "--metric", "macro_f1",
+                   "--epochs", "3") == 0
+    return output, said.getvalue()
+
+
+def figures_of(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_three_classes_in_words_are_learnt_and_a_pipeline_answers_as_was_measured(made_three,
+                                                                                  three):
+    folder = made_three[0]
+    rows = own_texts.load(three, "Review", "Verdict")["test"]
+    names = rows.features["label"].names
+    assert names == ["bad", "good", "so-so"]
+    config = AutoModelForSequenceClassification.from_pretrained(folder).config
+    assert config.id2label == dict(enumerate(names))
+    assert config.label2id == {name: c for c, name in enumerate(names)}
+    classify = pipeline("text-classification", model=str(folder), truncation=True)
+    answers = [answer["label"] for answer in classify([*rows["text"][:], "Lovely. " * 400])][:-1]
+    figures = figures_of(folder)
+    assert figures["labels"] == names
+    correct = sum(answer == names[label] for answer, label in zip(answers, rows["label"][:],
+                                                                  strict=True))
+    assert correct == figures["test"]["correct"]
+    assert [answers.count(name) for name in names] == [
+        figures["test"]["by_class"][name]["predicted"] for name in names]
+
+
+def test_every_class_is_in_metrics_card_and_the_last_lines_beside_the_majority(made_three, three):
+    folder, said = made_three
+    figures, card = figures_of(folder), (folder / "README.md").read_text(encoding="utf-8")
+    labels = own_texts.load(three, "Review", "Verdict")["train"]["label"][:]
+    assert list(figures["train_texts_by_class"].values()) == [labels.count(c) for c in range(3)]
+    assert figures["test"]["majority"]["class"] == "bad"
+    assert figures["class_weights"] == "balanced"
+    for name, of_class in figures["test"]["by_class"].items():
+        recall = f"{of_class['recall']:.2f} ("
+        assert f"| {name} | {of_class['texts']} |" in card
+        assert recall in next(line for line in card.splitlines() if line.startswith(f"| {name}"))
+        assert recall in next(line for line in said.splitlines() if line.startswith(name))
+    assert f"{figures['test']['macro_f1']:.3f}" in card
+    assert f"macro F1 {figures['test']['macro_f1']:.3f}" in said
+    always = f"{figures['test']['majority']['accuracy']:.3f}"
+    assert f"Always answering bad, the most frequent class, gets {always}" in card
+    assert f"always bad: accuracy {always}" in said
+    assert said.strip().splitlines()[-1].startswith("test accuracy")
+    assert card.splitlines()[0] == "---"
+    for title in ("How to use it", "How well", "Data", "Training", "Limits"):
+        assert f"\n\n## {title}\n\n" in card
+
+
+def test_the_epoch_that_is_best_by_the_metric_is_kept_and_said(made_three):
+    folder, said = made_three
+    figures, epochs = figures_of(folder), curves.load(folder / "curve.json").validation
+    assert len(epochs) == 3
+    best = max(range(3), key=lambda i: (epochs[i]["macro_f1"], -i))
+    assert figures["best_epoch"] == best + 1
+    assert f"The weights of epoch {best + 1} are kept" in said
+    assert figures["validation"]["macro_f1"] == pytest.approx(epochs[best]["macro_f1"], abs=1e-4)
+
+
+def test_nothing_that_is_saved_names_a_folder_of_this_machine(texts, tmp_path):
+    place = shutil.copytree(checkpoints.find("bert").path, tmp_path / "here" / "mine")
+    assert run(texts, tmp_path / "m", "--model", str(place), "--epochs", "1") == 0
+    for path in (tmp_path / "m").iterdir():
+        if path.suffix in (".md", ".json", ".txt"):
+            saved = path.read_text(encoding="utf-8")
+            assert str(tmp_path) not in saved, path.name
+            assert str(texts.parent) not in saved, path.name
+
+
+def test_a_class_that_is_never_predicted_is_warned_of_with_what_may_help(data, tmp_path, capsys):
+    rows = data["train"].select(range(200)).to_pandas()
+    rare = rows[rows["label"] == 1][:10]
+    rows = pandas.concat([rows[rows["label"] == 0], rare])
+    rows[["text", "label"]].to_csv(tmp_path / "rare.csv", index=False)
+    assert run(tmp_path / "rare.csv", tmp_path / "m", "--epochs", "1", "--learning-rate",
+               "1e-4") == 0
+    said = capsys.readouterr().out
+    assert "Warning: Never predicted: " in said
+    assert "--class-weights balanced" in said
+    assert "Warning: Not shown to be better than always answering" in said
+    assert "Never predicted: " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+
+
+def test_weights_make_every_class_count_the_same():
+    weights = recipes.class_weights("balanced", [0] * 6 + [1] * 2 + [2] * 1, 3)
+    assert weights.tolist() == pytest.approx([9 / (3 * 6), 9 / (3 * 2), 9 / (3 * 1)])
+    assert recipes.class_weights(None, [0, 1], 2) is None
+
+
+def test_weights_change_the_training_and_are_part_of_what_run_it_is(three, tmp_path, monkeypatch,
+                                                                    capsys):
+    interrupted(monkeypatch, 4, three, tmp_path / "m", *THREE, "--every", "2")
+    assert run(three, tmp_path / "m", *THREE, "--class-weights", "balanced") == 2
+    assert "class weights None there, balanced here" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_chooses_the_same_epoch(three, made_three, tmp_path, monkeypatch):
+    how = (*THREE, "--class-weights", "balanced", "--metric", "macro_f1", "--epochs", "3")
+    interrupted(monkeypatch, 14, three, tmp_path / "m", *how, "--every", "6")
+    assert run(three, tmp_path / "m", *how) == 0
+    one, other = (figures_of(folder) for folder in (made_three[0], tmp_path / "m"))
+    assert one["best_epoch"] == other["best_epoch"]
+    assert one["test"] == other["test"]
+    a, b = (curves.load(folder / "curve.json") for folder in (made_three[0], tmp_path / "m"))
+    assert a.loss == pytest.approx(b.loss, abs=1e-5)
+    assert len(a.validation) == len(b.validation) == 3
+
+
+def test_texts_to_test_with_can_be_a_file_of_their_own(data, texts, tmp_path):
+    rows = data["test"].select(range(30)).to_pandas()
+    rows[["text", "label"]].to_csv(tmp_path / "test.csv", index=False)
+    assert run(texts, tmp_path / "m", "--test-data", str(tmp_path / "test.csv"), "--epochs",
+               "1") == 0
+    assert figures_of(tmp_path / "m")["texts"]["test"] == 30
+    assert figures_of(tmp_path / "m")["texts"]["train"] > 84
+
+
+def test_a_file_without_header_is_read_when_one_says_so(texts, made, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text(texts.read_text().partition("\n")[2])
+    assert run(file, tmp_path / "m", "--no-header", "--epochs", "1") == 0
+    assert figures_of(tmp_path / "m")["texts"] == figures_of(made)["texts"]
+
+
+def test_what_was_found_out_about_the_texts_is_said_before_the_training(
+    texts, tmp_path, monkeypatch, capsys
+):
+    def report(data, tokenizer, max_length):
+        return f"{len(data['train'])} texts, cut at {max_length}; drop_empty=True would help"
+
+    monkeypatch.setattr(own_texts, "report", report, raising=False)
+    monkeypatch.setattr(parallel, "train", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(texts, tmp_path / "m", "--max-length", "64")
+    assert "84 texts, cut at 64; --drop-empty would help" in capsys.readouterr().out
+
+
+def test_something_moves_on_the_screen_from_the_first_second(texts, tmp_path, capsys):
+    assert run(texts, tmp_path / "m", "--epochs", "1") == 0
+    said = capsys.readouterr().err
+    places = [said.index(part) for part in ("loading the libraries", "reading the texts",
+                                            "tokens:", "frozen layers:", "step/s")]
+    assert places == sorted(places)
+
+
+# Limits
+
+def test_outputs_that_would_take_too_much_room_are_computed_anew_with_the_same_end(
+    texts, made, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(frozen, "LIMIT", 1e5)
+    monkeypatch.setattr(frozen, "outputs", lambda *a, **k: pytest.fail("kept"))
+    assert run(texts, tmp_path / "m") == 0
+    said = capsys.readouterr().out
+    assert "GB of disk, so they are not kept" in said
+    a, b = (curves.load(folder / "curve.json").loss for folder in (made, tmp_path / "m"))
+    assert a == pytest.approx(b, abs=1e-4)
+    assert figures_of(made)["test"]["correct"] == figures_of(tmp_path / "m")["test"]["correct"]
+
+
+def test_outputs_are_kept_up_to_the_limit_and_half_of_the_free_disk(tmp_path, monkeypatch):
+    def free(size):
+        monkeypatch.setattr(frozen.shutil, "disk_usage", lambda folder: SimpleNamespace(free=size))
+
+    monkeypatch.setattr(frozen, "LIMIT", 4000)
+    free(8000)
+    assert frozen.fits((10, 100), tmp_path / "not" / "there")
+    assert not frozen.fits((10, 101), tmp_path)
+    free(7999)
+    assert not frozen.fits((10, 100), tmp_path)
+
+
+def test_too_little_memory_is_said_before_the_training(texts, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "_free", lambda device: 1e8)
+    assert run(texts, tmp_path / "m", "--epochs", "1") == 0
+    said = capsys.readouterr().out
+    assert "Training takes about " in said
+    assert "There are 0.1 GB" in said
+    assert "smaller --batch-size" in said
+
+
+# The Hub
+
+@pytest.fixture
+def hub(monkeypatch):
+    """The uploads, as a list; with an error in it, uploading fails."""
+    calls = []
+
+    def push(folder, repository, *, private=True):
+        if calls:
+            raise calls[0]
+        calls.append((folder, repository, private))
+
+    monkeypatch.setitem(sys.modules, "helpers.sharing", SimpleNamespace(push=push))
+    monkeypatch.setattr(helpers, "sharing", sys.modules["helpers.sharing"], raising=False)
+    return calls
+
+
+def test_the_finished_model_is_uploaded_when_asked(texts, tmp_path, hub, capsys):
+    assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 0
+    assert hub == [(str(tmp_path / "m"), "me/mine", True)]
+    assert "Uploaded to me/mine" in capsys.readouterr().out
+
+
+def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(texts, tmp_path, hub, capsys):
+    hub.append(LearnerError("The Hub is out of reach."))
+    assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 3
+    said = capsys.readouterr().err
+    assert "The Hub is out of reach.\nThe model is saved in" in said
+    assert f"hf upload me/mine {tmp_path / 'm'} --private" in said
+    AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from helpers import batching, checkpoints, frozen, training
+from helpers import batching, checkpoints, frozen, measure, training
 from helpers.errors import LearnerError
 
 
@@ -34,6 +34,22 @@ def test_upper_layers_on_the_outputs_of_the_lower_ones_are_the_whole_model(
     part = next(iter(frozen.loader(outputs, 16)))
     assert torch.allclose(upper(**part).logits, model(**whole).logits, atol=1e-5)
     assert torch.equal(part["labels"], whole["labels"])
+
+
+def test_lower_layers_that_are_computed_anew_give_the_same_and_keep_little_for_backward(
+    model, tokenizer, encoded
+):
+    frozen.freeze(model, 4)
+    outputs = frozen.outputs(model, encoded, tokenizer, 4)
+    tokens = next(iter(batching.loader(encoded, tokenizer, 16)))
+    states = next(iter(frozen.loader(outputs, 16)))
+    anew, upper = frozen.ComputedAnew(model, 4), frozen.UpperLayers(model, 4)
+    assert torch.allclose(anew(**tokens).logits, upper(**states).logits, atol=1e-5)
+    assert [*dict(anew.named_parameters())] == [*dict(upper.named_parameters())]
+    kept = [measure.activations(net, batch) for net, batch in (
+        (anew, tokens), (upper, states), (model, tokens))]
+    assert kept[0] == pytest.approx(kept[1], rel=0.05)
+    assert kept[0] < kept[2]
 
 
 def test_the_gradients_are_the_same_too(model, tokenizer, encoded):

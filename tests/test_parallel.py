@@ -62,6 +62,103 @@ def test_one_process_takes_the_steps_of_the_loop_of_notebook_03(new_model, encod
     assert found[0].accuracy == pytest.approx(found[1].accuracy)
 
 
+def small_training(new_model, encoded, tokenizer, epochs=1, **options):
+    """Train a head and one layer on 32 texts, two steps an epoch; returns model and curve."""
+    model = new_model()
+    model.base_model.requires_grad_(False)
+    model.base_model.encoder.layer[-1].requires_grad_(True)
+    loader = batching.loader(encoded.select(range(32)), tokenizer, 16, train=True)
+    curve = parallel.train(model, loader, Accelerator(cpu=True), epochs=epochs,
+                           learning_rate=3e-3, **options)
+    return model, curve
+
+
+def test_with_weights_the_loss_is_the_weighted_mean_and_equal_weights_change_nothing(
+    new_model, encoded, tokenizer
+):
+    plain, equal, weighted = (
+        small_training(new_model, encoded, tokenizer, class_weights=weights)[1].loss
+        for weights in (None, torch.tensor([2.0, 2.0]), torch.tensor([5.0, 1.0]))
+    )
+    assert equal == pytest.approx(plain, abs=1e-6)
+    loader = batching.loader(encoded.select(range(32)), tokenizer, 16, train=True)
+    batch = next(iter(loader))
+    each = torch.nn.functional.cross_entropy(new_model().eval()(**batch).logits.detach(),
+                                             batch["labels"], reduction="none")
+    counts = torch.where(batch["labels"] == 0, 5.0, 1.0)
+    assert weighted[0] == pytest.approx(float((each * counts).sum() / counts.sum()), abs=1e-5)
+    assert abs(weighted[0] - plain[0]) > 1e-4
+
+
+def validated(accuracies):
+    figures = [{"loss": 1 - a, "accuracy": a, "macro_f1": a} for a in accuracies]
+    return iter(figures).__next__
+
+
+@pytest.mark.parametrize("metric", ["loss", "macro_f1"])
+@pytest.mark.parametrize("killed_after", [None, 3, 4, 5])
+def test_the_weights_of_the_best_epoch_come_back_also_after_an_interruption(
+    metric, killed_after, new_model, encoded, tokenizer, tmp_path
+):
+    accuracies, kept = [0.5, 0.9, 0.7], {}
+    rest = accuracies
+    if killed_after:
+        keeper = parallel.Checkpoints(tmp_path / "c.pt", every=1)
+        keeper.begin({}, PartialState(cpu=True))
+
+        def kill(curve):
+            if len(curve.loss) > killed_after:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            small_training(new_model, encoded, tokenizer, 3, metric=metric, on_step=kill,
+                           validate=validated(accuracies), checkpoint=keeper)
+        rest = accuracies[killed_after // 2 :]
+    keeper = parallel.Checkpoints(tmp_path / "c.pt", every=100)
+    keeper.begin({}, PartialState(cpu=True))
+    undisturbed = small_training(new_model, encoded, tokenizer, 3, on_step=lambda c: None)[1]
+
+    model, curve = small_training(new_model, encoded, tokenizer, 3, metric=metric,
+                                  validate=validated(rest), checkpoint=keeper)
+    assert curve.loss == pytest.approx(undisturbed.loss, abs=1e-5)
+    assert [epoch["accuracy"] for epoch in curve.validation] == accuracies
+    assert parallel.best_epoch(curve.validation, metric) == 2
+    stopped = new_model()
+
+    def keep(curve):
+        if len(curve.loss) == 4:
+            kept.update({n: p.detach().clone() for n, p in stopped.named_parameters()})
+
+    stopped.base_model.requires_grad_(False)
+    stopped.base_model.encoder.layer[-1].requires_grad_(True)
+    parallel.train(stopped, batching.loader(encoded.select(range(32)), tokenizer, 16, train=True),
+                   Accelerator(cpu=True), epochs=3, learning_rate=3e-3, on_step=keep)
+    assert torch.allclose(model.classifier.weight, kept["classifier.weight"], atol=1e-5)
+    assert not torch.allclose(model.classifier.weight, stopped.classifier.weight, atol=1e-5)
+
+
+def test_of_equal_epochs_the_first_is_the_best():
+    epochs = [{"loss": x, "accuracy": a} for x, a in ((0.5, 0.6), (0.4, 0.8), (0.6, 0.8))]
+    assert parallel.best_epoch(epochs, "accuracy") == 2
+    assert parallel.best_epoch(epochs, "loss") == 2
+
+
+def test_an_evaluation_counts_each_pair_of_label_and_prediction(new_model, encoded, tokenizer):
+    model, rows = new_model(), encoded.select(range(40))
+    found = parallel.evaluate(model, batching.loader(rows, tokenizer, 16), Accelerator(cpu=True),
+                              2)
+    known = training.evaluate(model, batching.loader(rows, tokenizer, 16))
+    pairs = [sorted(zip(e.labels.tolist(), e.predictions.tolist(), strict=True))
+             for e in (found, known)]
+    assert pairs[0] == pairs[1]
+    assert (found.correct, found.n) == (known.correct, known.n)
+    assert found.loss == pytest.approx(known.loss, abs=1e-5)
+    weights = torch.tensor([3.0, 1.0])
+    weighted = parallel.evaluate(model, batching.loader(rows, tokenizer, 16),
+                                 Accelerator(cpu=True), 2, weights)
+    assert abs(weighted.loss - found.loss) > 1e-4
+
+
 # The command line, in two processes
 
 @pytest.fixture(scope="module")
@@ -119,6 +216,24 @@ def test_two_processes_give_one_process_s_curve(recipe, layers_frozen, texts, in
     assert (found["processes"], found["layers_frozen"]) == (2, layers_frozen)
     assert difference(in_one(recipe), tmp_path / "two") <= 1e-4
     assert found["test"] == metrics(in_one(recipe))["test"]
+
+
+@several
+def test_two_processes_weigh_and_choose_as_one_does(data, tmp_path):
+    rows = data["train"].select(range(200)).to_pandas().sort_values("label")
+    rare = tmp_path / "rare.csv"
+    rows[["text", "label"]][:130].to_csv(rare, index=False)  # about 100 to 30
+    options = ("--class-weights", "balanced", "--metric", "loss")
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder, how in zip(folders, (["--threads", "1"], ["--processes", "2"]), strict=True):
+        done = finetune(rare, folder, *options, *how)
+        assert done.returncode == 0, done.stderr
+    assert difference(*folders) <= 1e-4
+    one, two = map(metrics, folders)
+    assert one["best_epoch"] == two["best_epoch"]
+    assert one["test"] == two["test"]
+    losses = [[e["loss"] for e in curves.load(f / "curve.json").validation] for f in folders]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
 @several

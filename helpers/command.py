@@ -1,0 +1,120 @@
+"""What commands that read a file of texts share: options, their words, what is shown meanwhile."""
+
+import argparse
+import contextlib
+import io
+import math
+import re
+import shlex
+import sys
+import threading
+
+# How a call in a notebook is written, and the option of the command line that does the same.
+_SWITCHES = {"drop_empty=True": "--drop-empty", "clean=True": "--clean",
+             "header=False": "--no-header"}
+_VALUES = re.compile(r"\b(text|label|encoding|share|max_length)="
+                     r"""('[^']*'|"[^"]*"|…|[\w.+-]*\w)""")
+
+
+def data_options(parser):
+    """Add the options that say which file of texts to read, and how."""
+    add = parser.add_argument
+    add("--data", metavar="FILE", help="your texts: a table with a column of texts and one of "
+        "labels (CSV, TSV, Excel, JSON, Parquet)")
+    add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised")
+    add("--label", metavar="COLUMN", help="the column of the labels, likewise")
+    add("--no-header", dest="header", action="store_false",
+        help="the first row is a text already; columns are then named 1, 2, …")
+    add("--encoding", metavar="NAME", help="of the file, such as cp1252 (default: found out)")
+    add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
+    add("--clean", action="store_true", help="take HTML out of the texts")
+    add("--share", type=share, default=1.0, metavar="S",
+        help="read only this share of the rows, such as 0.1, drawn by chance")
+
+
+def reading(options):
+    """Return what `data_options` read beside the file itself, as `texts.load` takes it."""
+    names = ("text", "label", "header", "encoding", "drop_empty", "clean", "share")
+    return {name: getattr(options, name) for name in names}
+
+
+def said(message):
+    """Return a message with the words of the command line where it has those of a notebook."""
+    for written, option in _SWITCHES.items():
+        message = message.replace(written, option)
+    message = _VALUES.sub(_option, message)
+    return re.sub(r"(--\w+ \S+), (?=--)", r"\1 ", message)  # one behind the other, to be copied
+
+
+def _option(found):
+    name, value = found.groups()
+    value = shlex.quote(value[1:-1]) if value[0] in "'\"" else value
+    return f"--{name.replace('_', '-')} {value}"
+
+
+@contextlib.contextmanager
+def printed_as_options():
+    """Print what the block prints when it has ended, in the words of the command line."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        print(said(printed.getvalue()), end="")
+
+
+@contextlib.contextmanager
+def stage(what, progress=True):
+    """Show what a block does and for how long it has been at it, until it has ended."""
+    from tqdm.auto import tqdm
+
+    done = threading.Event()
+    with tqdm(desc=what, bar_format="{desc} … {elapsed}", leave=False,
+              disable=not progress) as line:
+
+        def tick():
+            while not done.wait(1):
+                line.refresh()
+
+        ticking = threading.Thread(target=tick, daemon=True)
+        ticking.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ticking.join()
+
+
+def prepare_console():
+    """Let a console that lacks the letters of a path or a text print their codes instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def at_least(lowest):
+    """Return what reads a whole number of at least `lowest`, for argparse."""
+    def number(text):
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number of at least {lowest}"
+            )
+        return int(text)
+
+    return number
+
+
+def rate(text):
+    """Read a number above 0, for argparse."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def share(text):
+    """Read a number above 0, up to 1, for argparse."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, up to 1")

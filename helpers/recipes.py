@@ -1,0 +1,265 @@
+"""The recipes by which the command line trains, and how one is carried out.
+
+A recipe says how much of the model learns, for how long and how fast. `carry_out` tokenizes the
+texts, freezes what the recipe freezes, trains with `parallel.train` and counts the scores.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import psutil
+import torch
+
+from helpers import batching, frozen, measure, parallel, scores
+from helpers.curves import LossCurve
+from helpers.errors import LearnerError
+
+AT_ONCE = 5000  # texts that are tokenized before the bar moves on
+LARGE = 768  # the hidden size from which a model gets smaller learning rates: BERT-base's
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. `frozen` is the share of its layers that is frozen and computed
+    once, 0 to 1; with 0 only the embeddings are frozen.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    frozen: float = 0.0
+
+    def layers_frozen(self, config):
+        """Return how many layers of a model with this config are frozen."""
+        return int(self.frozen * config.num_hidden_layers)
+
+
+RECIPES = {
+    "fast": Recipe("fast", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
+    "full": Recipe("full", epochs=3, batch_size=16, learning_rate=1e-4),
+}
+
+
+def choose_recipe(options, config):
+    """Return the `Recipe` for a model with this config, with what the options change in it.
+
+    Raises LearnerError if it is not for this kind of model.
+    """
+    is_bert = config.model_type == "bert"
+    name = {"auto": "fast" if is_bert else "full"}.get(options.recipe, options.recipe)
+    recipe = RECIPES[name]
+    if recipe.frozen and not is_bert:
+        raise LearnerError(f"The recipe {name} is for BERT, and {options.model} is of the kind "
+                           f"{config.model_type!r}. Leave --recipe out, or take --recipe full.")
+    if config.hidden_size >= LARGE:
+        recipe = replace(recipe, learning_rate=0.3 * recipe.learning_rate)
+    asked = {k: getattr(options, k) for k in ("epochs", "batch_size", "learning_rate")}
+    return replace(recipe, **{k: v for k, v in asked.items() if v})
+
+
+def choose_precision(asked, earlier, state):
+    """Return "fp32" or "bf16": as asked for, else as the run began, else what is faster here."""
+    from accelerate.utils import broadcast_object_list
+
+    from helpers import speed
+
+    if asked != "auto":
+        return asked
+    if earlier is not None:
+        return earlier["precision"]
+    faster = [state.is_main_process and speed.bf16_pays(state.device)]
+    if state.num_processes > 1:
+        broadcast_object_list(faster)  # what the first process has measured
+    return "bf16" if faster[0] else "fp32"
+
+
+def class_weights(asked, labels, classes):
+    """Return the weights of the classes in the loss, shape (classes,), or None for equal ones.
+
+    "balanced" gives a text of a class with n_c of n texts the weight n / (classes · n_c).
+    """
+    import numpy as np
+    from sklearn.utils.class_weight import compute_class_weight
+
+    if asked is None:
+        return None
+    there = np.unique(labels)
+    weights = torch.ones(classes)
+    weights[torch.from_numpy(there)] = torch.tensor(
+        compute_class_weight(asked, classes=there, y=np.asarray(labels)), dtype=torch.float32)
+    return weights
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a training: the loss curve, and the scores of validation and test.
+
+    `cut` is how many texts are as long as the limit of tokens, so most of them were cut.
+    """
+
+    curve: LossCurve
+    scores: dict
+    cut: int
+
+
+def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept, progress=False,
+              on_step=None):
+    """Train a model in place on a `DatasetDict` by a recipe; returns the `Run`.
+
+    `checkpoints` is a `parallel.Checkpoints` that has begun; its identity says what else there is
+    to know. `kept` is the file for the outputs of frozen layers. Prints how much memory it takes.
+
+    Raises LearnerError for a loss that is not finite and a lack of disk.
+    """
+    from sklearn.metrics import f1_score
+    from tqdm.auto import tqdm
+
+    progress, chosen = progress and accelerator.is_main_process, checkpoints.identity
+    classes, labels = data["train"].features["label"].names, data["train"]["label"][:]
+    weights = class_weights(chosen["class weights"], labels, len(classes))
+    encoded = _tokens(data, tokenizer, chosen["max_length"], progress)
+    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
+        if hasattr(model.base_model, name):
+            getattr(model.base_model, name).requires_grad_(False)
+    model.to(accelerator.device)
+    fitted, loaders = _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept,
+                               progress)
+
+    def evaluate(split):
+        return parallel.evaluate(fitted, loaders[split], accelerator, len(classes), weights)
+
+    def validate():
+        found = evaluate("validation")
+        macro = f1_score(found.labels, found.predictions, average="macro", zero_division=0)
+        return {"loss": found.loss, "accuracy": found.accuracy, "macro_f1": float(macro)}
+
+    with tqdm(total=recipe.epochs * len(loaders["train"]), initial=checkpoints.steps, unit="step",
+              disable=not progress) as bar:
+
+        def show(curve):
+            bar.set_postfix(loss=f"{curve.loss[-1]:.3f}", refresh=False)
+            bar.update()
+            if on_step is not None:
+                on_step(curve)
+
+        curve = parallel.train(
+            fitted, loaders["train"], accelerator, epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate, class_weights=weights, metric=chosen["metric"],
+            validate=validate if chosen["metric"] else None, checkpoint=checkpoints, on_step=show,
+        )
+    found = {split: evaluate(split) for split in ("validation", "test")}
+    return Run(
+        curve, {split: scores.scores(f.labels, f.predictions, classes, train_labels=labels)
+                for split, f in found.items()},
+        cut=sum(n >= chosen["max_length"] for rows in encoded.values()
+                for n in batching.lengths(rows)),
+    )
+
+
+def _tokens(data, tokenizer, max_length, progress):
+    """Return the tokenized splits, a dictionary."""
+    from datasets import concatenate_datasets
+    from tqdm.auto import tqdm
+
+    encoded = {}
+    with tqdm(total=sum(map(len, data.values())), desc="tokens", unit="text", leave=False,
+              disable=not progress) as bar:
+        for split, rows in data.items():
+            parts = []
+            for start in range(0, len(rows), AT_ONCE):
+                part = rows.select(range(start, min(start + AT_ONCE, len(rows))))
+                parts.append(batching.tokenize(part, tokenizer, max_length))
+                bar.update(len(part))
+            encoded[split] = concatenate_datasets(parts)
+    return encoded
+
+
+def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progress):
+    """Return the module that is trained, and a loader for each split."""
+    from datasets import concatenate_datasets
+
+    layers, seed = recipe.layers_frozen(model.config), chosen["seed"]
+    best = chosen["metric"] is not None
+    if layers:
+        frozen.freeze(model, layers)
+        tokens = sum(sum(batching.lengths(rows)) for rows in encoded.values())
+        shape = tokens, model.config.hidden_size
+        if _agreed(frozen.fits(shape, kept.parent), accelerator):
+            fitted = frozen.UpperLayers(model, layers)
+            longest = max(batching.lengths(encoded["train"]))
+            row = frozen.FrozenOutputs(torch.zeros(longest, shape[1]), [longest], [0])
+            _say_memory(model, fitted, frozen.loader(row, 1), recipe, accelerator, best,
+                        frozen.size(shape))
+            with accelerator.autocast():
+                made = frozen.outputs(
+                    model, concatenate_datasets([*encoded.values()]), tokenizer, layers,
+                    file=kept, processes=accelerator, progress=progress,
+                )
+            return fitted, {
+                split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
+                for split, rows in zip(encoded, made.parts(map(len, encoded.values())),
+                                       strict=True)
+            }
+        if accelerator.is_main_process:
+            print(f"The outputs of the frozen layers would take {frozen.size(shape) / 1e9:.1f} GB "
+                  "of disk, so they are not kept: each batch goes through these layers again.")
+    fitted = frozen.ComputedAnew(model, layers) if layers else model
+    by_length = {split: batching.by_length(rows) for split, rows in encoded.items()}
+    longest = by_length["train"].select([len(encoded["train"]) - 1])
+    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), recipe, accelerator, best)
+    return fitted, {
+        split: batching.loader(encoded[split] if split == "train" else rows, tokenizer,
+                               recipe.batch_size, train=split == "train", seed=seed)
+        for split, rows in by_length.items()
+    }
+
+
+def _agreed(value, accelerator):
+    """Return what the first process says, in every process."""
+    from accelerate.utils import broadcast_object_list
+
+    values = [value]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(values)
+    return values[0]
+
+
+def _say_memory(model, fitted, longest, recipe, accelerator, best, kept=0):
+    """Print about how much memory the training takes, and whether there is as much."""
+    if not accelerator.is_main_process:
+        return
+    rows = math.ceil(recipe.batch_size / accelerator.num_processes)
+    with accelerator.autocast():
+        needed = memory(fitted, next(iter(longest)), rows, model.device, best=best, kept=kept)
+    each = " in each process" if accelerator.num_processes > 1 else ""
+    of = "GPU memory" if model.device.type == "cuda" else "memory"
+    print(f"Training takes about {needed / 1e9:.1f} GB of {of}{each}.")
+    free = _free(model.device) / accelerator.num_processes
+    if needed > free:
+        print(f"There are {free / 1e9:.1f} GB. If it does not go well, choose a smaller "
+              "--batch-size or --max-length.")
+
+
+def memory(model, row, rows, device="cpu", *, best=False, kept=0):
+    """Return the bytes that training takes at most, on a GPU if `device` is one.
+
+    That is what is held already; for every trained parameter a gradient, the two moments of
+    AdamW, and a copy of the best ones if the epoch is chosen; `rows` times what the forward pass
+    keeps of `row`, a batch of one of the longest texts, for the backward pass; and the `kept`
+    outputs of frozen layers, which are mapped into memory.
+    """
+    device = torch.device(device)
+    trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    activations = rows * measure.activations(model, row.to(device))
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) + 3 * trained + activations
+    held = psutil.Process().memory_info().rss
+    return held + (3 + best) * trained + activations + kept
+
+
+def _free(device):
+    """Return the bytes that this process may take at most: those free, and its own."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
+    return psutil.virtual_memory().available + psutil.Process().memory_info().rss
