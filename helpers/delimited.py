@@ -211,14 +211,15 @@ def _candidates(ranked, lines):
     """Yield dialects to try on the whole file: the best, with bare \\r as text, then others."""
     best = ranked[0].dialect
     yield best
-    ends = Counter()
+    ends, signs = Counter(), set()
     for line in lines():
         ends[line[-2:] if line.endswith("\r\n") else line[-1:]] += 1
+        signs |= {sign for sign in '"\\' if sign in line}
     if ends["\r"] and ends["\n"] + ends["\r\n"]:
         yield replace(best, newline="\n")
     for quote, escape in (('"', False), ("", False), ('"', True), ("", True)):
         other = replace(best, quote=quote, escape=escape, spaces=False)
-        if other != best:
+        if other != best and (not escape or "\\" in signs) and (escape or '"' in signs):
             yield other
     for other in ranked[1:]:
         if other.dialect.separator not in (best.separator, _ONE) and other.fit() >= 0.3:

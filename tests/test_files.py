@@ -18,11 +18,12 @@ import datasets
 import numpy as np
 import openpyxl
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import encodings, files, tables
+from helpers import encodings, files, measure, tables
 from helpers.errors import LearnerError
 
 CASES = Path(__file__).parent / "cases"
@@ -335,14 +336,29 @@ def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(write, mon
     monkeypatch.setattr(files, "free_memory", lambda: 8 * 10**9)
     message = refused(path)
     assert "has 10.0 GB" in message
-    assert "at most 1.0 GB of such a file" in message
+    assert "at most 0.8 GB of such a file" in message
     assert message.endswith("share=0.1.")
     monkeypatch.setattr(files, "free_memory", lambda: 10**8)
     assert refused(path).endswith("share=0.001.")
 
 
+def test_sixty_megabytes_are_read_in_seconds_and_in_less_than_five_times_their_size(tmp_path):
+    path = tmp_path / "mine.csv"
+    words = "The room was clean, and “breakfast” came late. 😀 Twice they helped us. " * 17
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [["text", "label"], *([f"{i} {words}", str(i % 2)] for i in range(50_000))])
+    assert path.stat().st_size > 60e6
+    before, started = psutil.Process().memory_info().rss, time.process_time()
+    with measure.Measured() as cost:
+        table = read(path)
+    assert len(table.cells) == 50_000
+    assert time.process_time() - started < 6
+    assert cost.peak - before < files.FACTORS["text"] * path.stat().st_size
+
+
 def test_a_share_of_a_file_too_large_is_read(write, monkeypatch):
-    monkeypatch.setattr(files, "free_memory", lambda: 2 * 4 * len(CSV) // 2)
+    monkeypatch.setattr(files, "free_memory", lambda: 5 * len(CSV))
     assert "Take a share" in refused(write(CSV))
     assert len(read(write(CSV), share=0.5).cells) < 60
 

@@ -53,6 +53,12 @@ TYPED = ["records", "columns", "pandas", "split", "lines", "parquet", "workbook"
 NEVER = {("none", "several lines"), ("none", "separator within"), ("escaped", "texts only")}
 
 
+LOOK_LIKE = {
+    "numbers": ["645", "3.0", "-1", "007", "1e5"], "empty texts": [""],
+    "NaN": ["NaN", "null", "NA", "None", "N/A", "nan", "True"],
+}
+
+
 def texts_of(chance, words, shape, separator, line_end, without):
     """Yield texts of a language and a shape, without end; nowhere one of the signs `without`."""
     signs = [sign for sign in (",", ";", "!", " -", " |", "'", ":", " (x)", ", ' &") if not
@@ -78,14 +84,10 @@ def texts_of(chance, words, shape, separator, line_end, without):
             text = f"{words[0]}{separator} {text}{separator}{words[1]}"
         elif shape == "line separators" and odd:
             text = chance.choice(["\u2028", "\x85", "\f", "\x0b", "\x1c"]).join([words[0], text])
-        elif shape == "numbers" and odd:
-            text = chance.choice(["645", "3.0", "-1", "007", "1e5"])
-        elif shape == "NaN" and odd:
-            text = chance.choice(["NaN", "null", "NA", "None", "N/A", "nan", "True"])
+        elif shape in LOOK_LIKE and odd:
+            text = chance.choice(LOOK_LIKE[shape])
         elif shape == "apostrophes" and odd:
             text = f"'{words[0]} {text} rock 'n' roll it's"
-        elif shape == "empty texts" and odd:
-            text = ""
         yield text
 
 
