@@ -380,7 +380,8 @@ def _explain(name, found, told):
     elif 0 < found.plain < 0.95 * len(found.rows) and not found.needed:
         found.notes.append(f"{name}: quotation marks around a whole field are taken off.")
     if dialect.escape:
-        found.notes.append(f"{name}: a backslash before a quotation mark is taken off.")
+        found.notes.append(f"{name}: a backslash before a quotation mark or a separator is taken "
+                           "off.")
     if dialect.newline:
         found.notes.append(f"{name}: carriage returns (\\r) within lines are part of the texts.")
     odd = set(found.odd)

@@ -226,7 +226,7 @@ def json_file(file, source, encoding, errors, header, share, seed):
             raise
         return None
     with stream() as whole:
-        text = whole.read().removeprefix("\ufeff")
+        text = encodings.mended([whole.read().removeprefix("\ufeff")], errors)[0]
     try:
         try:
             value = json.loads(text)

@@ -337,7 +337,9 @@ def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(write, mon
     message = refused(path)
     assert "has 10.0 GB" in message
     assert "at most 0.8 GB of such a file" in message
-    assert message.endswith("share=0.1.")
+    assert message.endswith("share=0.05.")
+    monkeypatch.setattr(files, "free_memory", lambda: 16 * 10**9)
+    assert refused(path).endswith("share=0.1.")
     monkeypatch.setattr(files, "free_memory", lambda: 10**8)
     assert refused(path).endswith("share=0.001.")
 
@@ -414,6 +416,19 @@ def test_json_keeps_its_values_and_a_missing_key_is_none(write):
         assert cells(table) == [["a", 1, ["x"], None], [None, 2.5, None, None],
                                 ["c", None, None, True]]
         assert type(table.cells["n"].iloc[0]) is int
+
+
+def test_json_in_other_encodings_is_read_as_text_files_are(write):
+    rows = [{"text": "Très cher, déjà"}] * 8
+    content = json.dumps(rows, ensure_ascii=False)
+    for name in ("utf-16", "cp1252"):
+        assert cells(read(write(content.encode(name), "mine.json"))) == [["Très cher, déjà"]] * 8
+    mixed = b"\n".join(json.dumps(rows[0], ensure_ascii=False).encode(name)
+                       for name in ("utf-8", "cp1252", "utf-8", "cp1252"))
+    for content in (mixed, b"[" + mixed.replace(b"\n", b",\n") + b"]"):
+        table = read(write(content, "mine.json"))
+        assert cells(table) == [["Très cher, déjà"]] * 4
+        assert "where it is not UTF-8" in said(table)
 
 
 def test_what_is_wrong_in_json_is_named_by_place(write):
