@@ -87,6 +87,12 @@ class Rows:
         cells = [cell for row in self.rows.values() for cell in row[1:] if cell]
         return sum(cell[0] == " " for cell in cells) > 0.5 * len(cells)
 
+    def is_wider(self):
+        """Say whether nearly all rows have as many cells, and the header has one."""
+        widths = Counter(len(row) for number, row in self.rows.items() if number != self.first)
+        usual, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
+        return len(self.header) == 1 < usual and count > max(4, 0.95 * widths.total())
+
     def is_quoted(self):
         """Say whether quotation marks work as such everywhere, and are needed or all around."""
         return bool(self.dialect.quote and not self.repaired and (
@@ -196,6 +202,8 @@ def _rank(sample, told, parsed):
             0 < len(cell.strip()) < 40 for cell in r.header)]
         if several and max(len(r) for r in several[0].rows.values() or [[]]) > 1:
             results = several + [r for r in results if r not in several]
+        elif header_lacks := [r for r in results if r.is_wider()]:
+            results = header_lacks + [r for r in results if r not in header_lacks]
     best = results[0]
     marks = '"' in text and best.dialect.quote == '"'
     unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
@@ -309,7 +317,9 @@ def _judge(found, header):
         remark = row[0].lstrip().startswith("#")
         before = (remark and (len(row) != usual[0][0] or _is_header(rows, 1))) or (
             header and filled == 1 < usual[0][0] and usual[0][1] > 0.7 * min(len(rows), 1000)
-            and not _has_index(rows, number))
+            and not _has_index(rows, number) and _is_header(rows, next(
+                place for place, row in enumerate(rows.values()) if len(row) == usual[0][0]
+            )) is not False)
         if not before or len(rows) < 3:
             break
         del rows[number]
@@ -341,11 +351,12 @@ def _judge(found, header):
 
 
 def _is_header(rows, place):
-    """Say whether the row at this place has a value where the others repeat a few."""
-    below = [row for row in itertools.islice(rows.values(), place, place + 200)]
-    return len(below) > 4 and len({*map(len, below)}) == 1 and any(
-        column[0] not in column[1:] and len({*column}) <= max(3, len(column) // 3)
-        for column in zip(*below, strict=True))
+    """Say whether the row here has a value where those below repeat a few; None if unknown."""
+    below = list(itertools.islice(rows.values(), place, place + 200))
+    below = [row for row in below if len(row) == len(below[0])]
+    few = [column for column in zip(*below, strict=True)
+           if len(below) > 4 and len({*column[1:]}) <= max(2, len(column) // 3)]
+    return any(column[0] not in column[1:] for column in few) if few else None
 
 
 def _has_index(rows, first):

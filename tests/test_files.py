@@ -247,6 +247,12 @@ def test_blank_lines_count_as_rows_and_lines_before_the_header_are_left_out_and_
     assert (list(table.cells), table.cells.index[0]) == (["text", "label"], 4)
 
 
+def test_a_header_with_too_few_names_is_not_taken_for_a_remark(write):
+    table = tables.read(write(CSV.replace("text,label", "text")), "the table")
+    assert list(table.cells) == ["text"]
+    assert "not the 1 fields of the first row in 60 rows (2, 3, 4, …)" in table.problems[0]
+
+
 def test_columns_without_a_name_are_dropped_if_empty_and_named_by_place_otherwise(write):
     trailing = CSV.replace("\n", ",,\n")
     assert (list(read(write(trailing)).cells)) == ["text", "label"]
