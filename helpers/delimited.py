@@ -87,6 +87,12 @@ class Rows:
         cells = [cell for row in self.rows.values() for cell in row[1:] if cell]
         return sum(cell[0] == " " for cell in cells) > 0.5 * len(cells)
 
+    def is_wider(self):
+        """Say whether nearly all rows have as many cells, and the header has one."""
+        widths = Counter(len(row) for number, row in self.rows.items() if number != self.first)
+        usual, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
+        return len(self.header) == 1 < usual and count > max(4, 0.95 * widths.total())
+
     def is_quoted(self):
         """Say whether quotation marks work as such everywhere, and are needed or all around."""
         return bool(self.dialect.quote and not self.repaired and (
@@ -196,6 +202,8 @@ def _rank(sample, told, parsed):
             0 < len(cell.strip()) < 40 for cell in r.header)]
         if several and max(len(r) for r in several[0].rows.values() or [[]]) > 1:
             results = several + [r for r in results if r not in several]
+        elif header_lacks := [r for r in results if r.is_wider()]:
+            results = header_lacks + [r for r in results if r not in header_lacks]
     best = results[0]
     marks = '"' in text and best.dialect.quote == '"'
     unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
@@ -211,14 +219,15 @@ def _candidates(ranked, lines):
     """Yield dialects to try on the whole file: the best, with bare \\r as text, then others."""
     best = ranked[0].dialect
     yield best
-    ends = Counter()
+    ends, signs = Counter(), set()
     for line in lines():
         ends[line[-2:] if line.endswith("\r\n") else line[-1:]] += 1
+        signs |= {sign for sign in '"\\' if sign in line}
     if ends["\r"] and ends["\n"] + ends["\r\n"]:
         yield replace(best, newline="\n")
     for quote, escape in (('"', False), ("", False), ('"', True), ("", True)):
         other = replace(best, quote=quote, escape=escape, spaces=False)
-        if other != best:
+        if other != best and (not escape or "\\" in signs) and (escape or '"' in signs):
             yield other
     for other in ranked[1:]:
         if other.dialect.separator not in (best.separator, _ONE) and other.fit() >= 0.3:
@@ -308,7 +317,9 @@ def _judge(found, header):
         remark = row[0].lstrip().startswith("#")
         before = (remark and (len(row) != usual[0][0] or _is_header(rows, 1))) or (
             header and filled == 1 < usual[0][0] and usual[0][1] > 0.7 * min(len(rows), 1000)
-            and not _has_index(rows, number))
+            and not _has_index(rows, number) and _is_header(rows, next(
+                place for place, row in enumerate(rows.values()) if len(row) == usual[0][0]
+            )) is not False)
         if not before or len(rows) < 3:
             break
         del rows[number]
@@ -340,11 +351,12 @@ def _judge(found, header):
 
 
 def _is_header(rows, place):
-    """Say whether the row at this place has a value where the others repeat a few."""
-    below = [row for row in itertools.islice(rows.values(), place, place + 200)]
-    return len(below) > 4 and len({*map(len, below)}) == 1 and any(
-        column[0] not in column[1:] and len({*column}) <= max(3, len(column) // 3)
-        for column in zip(*below, strict=True))
+    """Say whether the row here has a value where those below repeat a few; None if unknown."""
+    below = list(itertools.islice(rows.values(), place, place + 200))
+    below = [row for row in below if len(row) == len(below[0])]
+    few = [column for column in zip(*below, strict=True)
+           if len(below) > 4 and len({*column[1:]}) <= max(2, len(column) // 3)]
+    return any(column[0] not in column[1:] for column in few) if few else None
 
 
 def _has_index(rows, first):
@@ -379,7 +391,8 @@ def _explain(name, found, told):
     elif 0 < found.plain < 0.95 * len(found.rows) and not found.needed:
         found.notes.append(f"{name}: quotation marks around a whole field are taken off.")
     if dialect.escape:
-        found.notes.append(f"{name}: a backslash before a quotation mark is taken off.")
+        found.notes.append(f"{name}: a backslash before a quotation mark or a separator is taken "
+                           "off.")
     if dialect.newline:
         found.notes.append(f"{name}: carriage returns (\\r) within lines are part of the texts.")
     odd = set(found.odd)

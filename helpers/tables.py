@@ -38,6 +38,8 @@ def read(source, name, header=True, encoding=None, share=1.0, seed=0):
     table = None
     if file.head.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")[:1] in ("[", "{"):
         table = typed.json_file(file, source, encoding, errors, header, share, seed)
+        if table and errors == "surrogateescape":
+            notes = [f"{file.name}: read as cp1252 (Western European) where it is not UTF-8."]
     if table is None:
         table = _delimited(file, encoding, errors, header, share, seed)
     table.notes = [*file.notes, *notes, *table.notes]

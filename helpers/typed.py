@@ -219,9 +219,14 @@ def json_file(file, source, encoding, errors, header, share, seed):
             isinstance(first[1], dict | list) or named):
         with stream() as lines:
             return _json_lines(file.name, lines, errors, share, seed)
-    files.check_size(files.File(file.name, "json", file.size, file.open, b""), 1)
+    try:
+        files.check_size(files.File(file.name, "json", file.size, file.open, b""), 1)
+    except LearnerError:
+        if named:
+            raise
+        return None
     with stream() as whole:
-        text = whole.read().removeprefix("\ufeff")
+        text = encodings.mended([whole.read().removeprefix("\ufeff")], errors)[0]
     try:
         try:
             value = json.loads(text)

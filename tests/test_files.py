@@ -18,11 +18,12 @@ import datasets
 import numpy as np
 import openpyxl
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import encodings, files, tables
+from helpers import encodings, files, measure, tables
 from helpers.errors import LearnerError
 
 CASES = Path(__file__).parent / "cases"
@@ -246,6 +247,12 @@ def test_blank_lines_count_as_rows_and_lines_before_the_header_are_left_out_and_
     assert (list(table.cells), table.cells.index[0]) == (["text", "label"], 4)
 
 
+def test_a_header_with_too_few_names_is_not_taken_for_a_remark(write):
+    table = tables.read(write(CSV.replace("text,label", "text")), "the table")
+    assert list(table.cells) == ["text"]
+    assert "not the 1 fields of the first row in 60 rows (2, 3, 4, …)" in table.problems[0]
+
+
 def test_columns_without_a_name_are_dropped_if_empty_and_named_by_place_otherwise(write):
     trailing = CSV.replace("\n", ",,\n")
     assert (list(read(write(trailing)).cells)) == ["text", "label"]
@@ -335,14 +342,31 @@ def test_a_file_too_large_for_the_memory_is_refused_before_it_is_read(write, mon
     monkeypatch.setattr(files, "free_memory", lambda: 8 * 10**9)
     message = refused(path)
     assert "has 10.0 GB" in message
-    assert "at most 1.0 GB of such a file" in message
-    assert message.endswith("share=0.1.")
+    assert "at most 0.8 GB of such a file" in message
+    assert message.endswith("share=0.05.")
+    monkeypatch.setattr(files, "free_memory", lambda: 16 * 10**9)
+    assert refused(path).endswith("share=0.1.")
     monkeypatch.setattr(files, "free_memory", lambda: 10**8)
     assert refused(path).endswith("share=0.001.")
 
 
+def test_sixty_megabytes_are_read_in_seconds_and_in_less_than_five_times_their_size(tmp_path):
+    path = tmp_path / "mine.csv"
+    words = "The room was clean, and “breakfast” came late. 😀 Twice they helped us. " * 17
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [["text", "label"], *([f"{i} {words}", str(i % 2)] for i in range(50_000))])
+    assert path.stat().st_size > 60e6
+    before, started = psutil.Process().memory_info().rss, time.process_time()
+    with measure.Measured() as cost:
+        table = read(path)
+    assert len(table.cells) == 50_000
+    assert time.process_time() - started < 6
+    assert cost.peak - before < files.FACTORS["text"] * path.stat().st_size
+
+
 def test_a_share_of_a_file_too_large_is_read(write, monkeypatch):
-    monkeypatch.setattr(files, "free_memory", lambda: 2 * 4 * len(CSV) // 2)
+    monkeypatch.setattr(files, "free_memory", lambda: 5 * len(CSV))
     assert "Take a share" in refused(write(CSV))
     assert len(read(write(CSV), share=0.5).cells) < 60
 
@@ -398,6 +422,19 @@ def test_json_keeps_its_values_and_a_missing_key_is_none(write):
         assert cells(table) == [["a", 1, ["x"], None], [None, 2.5, None, None],
                                 ["c", None, None, True]]
         assert type(table.cells["n"].iloc[0]) is int
+
+
+def test_json_in_other_encodings_is_read_as_text_files_are(write):
+    rows = [{"text": "Très cher, déjà"}] * 8
+    content = json.dumps(rows, ensure_ascii=False)
+    for name in ("utf-16", "cp1252"):
+        assert cells(read(write(content.encode(name), "mine.json"))) == [["Très cher, déjà"]] * 8
+    mixed = b"\n".join(json.dumps(rows[0], ensure_ascii=False).encode(name)
+                       for name in ("utf-8", "cp1252", "utf-8", "cp1252"))
+    for content in (mixed, b"[" + mixed.replace(b"\n", b",\n") + b"]"):
+        table = read(write(content, "mine.json"))
+        assert cells(table) == [["Très cher, déjà"]] * 4
+        assert "where it is not UTF-8" in said(table)
 
 
 def test_what_is_wrong_in_json_is_named_by_place(write):
