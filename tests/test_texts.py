@@ -446,6 +446,24 @@ def test_labels_that_differ_in_capitals_spaces_or_type_are_one_class_and_said():
     assert names_of(texts.load(table([1, "1", 0, "0.0", 1.0]))) == ["0", "1"]
 
 
+def test_a_data_set_with_names_of_classes_goes_with_a_file_that_has_the_names(write):
+    named = datasets.Dataset.from_list(
+        [{"text": f"Fine, {i}", "label": i % 2} for i in range(10)],
+        features=datasets.Features({"text": datasets.Value("string"),
+                                    "label": datasets.ClassLabel(names=["Pro", "Contra"])}))
+    file = write(table(["contra", "pro"]).to_csv(index=False))
+    for parts, names in (({"train": file, "test": named}, ["contra", "pro"]),
+                         ({"train": table(["Contra", "Pro"]), "test": named}, ["Contra", "Pro"]),
+                         ({"train": named, "test": file}, ["Pro", "Contra"])):
+        data = texts.load(parts)
+        assert [name.casefold() for name in names_of(data)] == [n.casefold() for n in names]
+        for part in data.values():
+            for row in part:
+                if row["text"].startswith("Fine"):
+                    assert names_of(data)[row["label"]].casefold() == (
+                        ["pro", "contra"][int(row["text"][-1]) % 2])
+
+
 def test_labels_that_train_never_saw_and_splits_without_labels_are_named():
     train, two = table("ab"), ["One text.", "Another text."]
     other = pd.DataFrame({"text": two, "label": ["A ", "c"]})
