@@ -64,8 +64,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
     doubt. `header=False` is for a file whose first row is a text already; its columns are called
     "1", "2" and so on. `encoding` is the file's; without it, it is found out. `drop_empty` leaves
     out rows without text or label, `clean` takes HTML out of the texts, and a `share` below 1
-    reads that part of a file that is too big, drawn by `seed`. What is recognised, left out or
-    changed is printed and is in `notes`.
+    reads that part of the rows of a file that is too big, drawn by `seed`. What is recognised,
+    left out or changed is printed and is in `notes`.
 
     Raises LearnerError for everything that would train a wrong model, all at once.
     """
@@ -82,18 +82,19 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
                             encoding, share, seed)
         for line in table.notes:
             notes.say(line)
-        if table.cells.empty and not table.problems:
-            raise LearnerError(f"{table.name} has no rows. It needs one for each text.")
-        if text is None and label is None and _is_file(parts[split]) and len(table.cells):
+        if table.cells.empty:
+            raise LearnerError(_in_brief(table.problems or [
+                f"{table.name} has no rows. It needs one for each text."]))
+        if text is None and label is None and _is_file(parts[split]):
             columns.check_header(table.name, table.cells, header)
-        if found is None or not set(found) <= set(table.cells.columns):
+        if found is None or any(list(table.cells).count(column) != 1 for column in found):
             found = columns.find(table.name, table.cells, header, text, label)
             if found != tuple(str(option) for option in (text or "text", label or "label")):
                 notes.say(f"columns: text {tables.short(found[0])!r}, label "
                           f"{tables.short(found[1])!r}")
         names[split] = table.name
         given = _class_names(parts[split], found[1])
-        known = known or given
+        known = given if split == "train" else known
         checked[split], wrong = _check(table, split, *found, given, drop_empty, clean, notes)
         problems += table.problems + wrong
     if problems:
@@ -363,7 +364,7 @@ def _sort_classes(names, checked, label, known, notes):
                 f"{names[split]}: no text of train has the label "
                 f"{tables.listed(dict.fromkeys(rows['label'][strange].map(classes.written)))}, as "
                 f"{tables.where(rows.index[strange])} {'has' if strange.sum() == 1 else 'have'}. "
-                "Is it misspelled, or do texts belong into train?")
+                "Is it misspelled, or should train have such texts?")
     if problems:
         raise LearnerError(_in_brief(problems))
     numbers = {value: ours.index(c) for value, c in classes_of.items()}

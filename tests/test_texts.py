@@ -156,6 +156,8 @@ BAD = {
     "bare comma": (and_rows("Fine, really.,1"), "not the 2 fields of the first row in row 102"),
     "no label": (and_rows("Fine."), "or a label missing"),
     "swapped": (CSV.replace("text,label", "label,text"), "Say text='label', label='text'."),
+    "swapped words": (table(["bad", "good"]).rename(
+        columns={"text": "label", "label": "text"}).to_csv(), "Say text='label', label='text'."),
     "class of one": (and_rows("Fine.,5"), "have the label '5': row 102. Each class needs 3"),
     "hidden": (TABLE.assign(label=-1).to_csv(), "has no labels: each is -1. To predict"),
     "no labels": (TABLE.assign(label="").to_csv(), "the column 'label' is empty. To predict"),
@@ -324,6 +326,9 @@ FOUND = {
     "Turkish": ({"Görüş": "text", "Durum": "label"}, None),
     "a title beside": ({"title": "text", "body": "text", "category": "label"},
                        ("body", "category")),
+    "the very name": ({"text": "text", "Label": "three", "label": "label"}, ("text", "label")),
+    "two names, one fits": ({"text": "text", "target": "words", "sentiment": "label"},
+                            ("text", "sentiment")),
     "unsure, alone": ({"Comments": "text", "Stars": "label"}, None),
     "a question": ({"What did you like most about the course this term?": "text",
                     "Would you come again?": "label"}, None),
@@ -344,6 +349,7 @@ UNSURE = {
     "written lists": ({"text": "text", "labels": "written list"}, "looks like several labels"),
     "tokens": ({"text": "list", "label": "label"}, "holds lists, not texts"),
     "one number": ({"text": "text", "score": "number"}, "looks like a number to predict"),
+    "a number of few values": ({"text": "text", "score": "steps"}, "looks like a number"),
     "row numbers": ({"text": "text", "label": "id"}, "looks like a number to predict"),
     "free text": ({"text": "text", "label": "words"}, "looks like free text"),
 }
@@ -359,6 +365,7 @@ def of_kinds(names):
         "list": lambda: [["rude"] * (i % 3) for i in range(60)],
         "written list": lambda: [f"['rude', '{i % 2}']" for i in range(60)],
         "number": lambda: [1 + i / 17 for i in range(60)],
+        "steps": lambda: [i % 15 / 4 for i in range(60)],
         "words": lambda: [f"{text[:9]} {i}" for i, text in enumerate(sentences(60))],
     }
     return pd.DataFrame({name: columns[kind]() for name, kind in names.items()})
@@ -371,8 +378,9 @@ def test_columns_are_recognised_by_name_or_content_and_said(names, expected, cap
     assert columns.find("mine", cells) == (text, label)
     data = texts.load(cells)
     said = columns.tables.short(text), columns.tables.short(label)
-    assert data.notes == ["columns: text {!r}, label {!r}".format(*said)]
-    assert capsys.readouterr().out == data.notes[0] + "\n"
+    line = "columns: text {!r}, label {!r}".format(*said)
+    assert data.notes == [line] * ((text, label) != ("text", "label"))
+    assert capsys.readouterr().out.splitlines() == data.notes
 
 
 @pytest.mark.parametrize(("names", "message"), UNSURE.values(), ids=UNSURE)
@@ -436,6 +444,24 @@ def test_labels_that_differ_in_capitals_spaces_or_type_are_one_class_and_said():
     assert names_of(data) == ["Good", "so so"]
     assert "labels: 'GOOD', 'good' counted as 'Good'" in data.notes
     assert names_of(texts.load(table([1, "1", 0, "0.0", 1.0]))) == ["0", "1"]
+
+
+def test_a_data_set_with_names_of_classes_goes_with_a_file_that_has_the_names(write):
+    named = datasets.Dataset.from_list(
+        [{"text": f"Fine, {i}", "label": i % 2} for i in range(10)],
+        features=datasets.Features({"text": datasets.Value("string"),
+                                    "label": datasets.ClassLabel(names=["Pro", "Contra"])}))
+    file = write(table(["contra", "pro"]).to_csv(index=False))
+    for parts, names in (({"train": file, "test": named}, ["contra", "pro"]),
+                         ({"train": table(["Contra", "Pro"]), "test": named}, ["Contra", "Pro"]),
+                         ({"train": named, "test": file}, ["Pro", "Contra"])):
+        data = texts.load(parts)
+        assert [name.casefold() for name in names_of(data)] == [n.casefold() for n in names]
+        for part in data.values():
+            for row in part:
+                if row["text"].startswith("Fine"):
+                    assert names_of(data)[row["label"]].casefold() == (
+                        ["pro", "contra"][int(row["text"][-1]) % 2])
 
 
 def test_labels_that_train_never_saw_and_splits_without_labels_are_named():
