@@ -199,7 +199,8 @@ def predict_file(options, *, progress=True):
     if output.suffix.lower() == ".xlsx" and len(read) >= SHEET_ROWS:
         raise LearnerError(f"{name} has {len(read):,} rows, a sheet only {SHEET_ROWS:,}. Choose "
                            "an --output that ends in .csv.")
-    print(*notes, sep="\n", end="\n" if notes else "")
+    for note in notes:
+        print(command.said(note))
     labels = _labels(options) if options.label else None
     model, tokenizer = load(options.model)
     most = training.most_tokens(model, tokenizer, options.max_length)

@@ -180,6 +180,10 @@ def test_an_upload_that_breaks_off_is_said(hub, finished, monkeypatch):
     monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
     hub.faults.append(Fault("gone", "", "PUT", times=None))
     assert "could not be uploaded" in refused(finished)
+    hub.faults[:] = [Fault("error", "", "PUT", times=None, status=503)]
+    assert "Wait some minutes" in refused(finished)
+    hub.faults.clear()
+    assert sharing.push(finished, "me/spam-filter")
 
 
 def test_offline_is_respected(hub, finished, monkeypatch):
