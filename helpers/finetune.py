@@ -15,7 +15,6 @@ import io
 import json
 import math
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -304,13 +303,13 @@ def _push(options):
     from helpers import sharing
 
     try:
-        sharing.push(options.output, options.push)
+        address = sharing.push(options.output, options.push)
     except LearnerError as error:
-        again = shlex.join(["hf", "upload", options.push, options.output, "--private"])
+        again = f"from helpers import sharing; sharing.push({options.output!r}, {options.push!r})"
         print(f"{command.said(str(error))}\nThe model is saved in {options.output}. To upload it "
-              f"later: {again}", file=sys.stderr)
+              f'later: python -c "{again}"', file=sys.stderr)
         return NOT_PUSHED
-    print(f"Uploaded to {options.push}.")
+    print(f"Uploaded to {address}")
     return 0
 
 
