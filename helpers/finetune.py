@@ -102,7 +102,9 @@ def finetune(options, *, progress=True, on_step=None):
         model, tokenizer = classifiers.load(options.model, config, classes,
                                             max_length=options.max_length, seed=options.seed)
         if hasattr(texts, "report"):
-            report = texts.report(data, tokenizer, max_length=options.max_length)
+            with command.stage("counting tokens", progress and state.is_main_process):
+                report = texts.report(data, tokenizer, max_length=options.max_length)
+            report.notes = []  # which texts.load has printed
             print(command.said(str(report)))
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
