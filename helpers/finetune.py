@@ -101,11 +101,7 @@ def finetune(options, *, progress=True, on_step=None):
         classes = data["train"].features["label"].names
         model, tokenizer = classifiers.load(options.model, config, classes,
                                             max_length=options.max_length, seed=options.seed)
-        if hasattr(texts, "report"):
-            with command.stage("counting tokens", progress and state.is_main_process):
-                report = texts.report(data, tokenizer, max_length=options.max_length)
-            report.notes = []  # which texts.load has printed
-            print(command.said(str(report)))
+        _print_report(data, tokenizer, options, progress and state.is_main_process)
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
                                   anew=options.overwrite and not restarted)
@@ -170,6 +166,16 @@ def _read(options):
     if how["share"] == 1:
         del how["share"]
     return texts.load(source if options.test_data else options.data, **how)
+
+
+def _print_report(data, tokenizer, options, progress):
+    """Print what is to be known about the texts before a model is trained on them."""
+    if not hasattr(texts, "report"):
+        return
+    with command.stage("counting tokens", progress):
+        report = texts.report(data, tokenizer, max_length=options.max_length)
+    report.notes = []  # which texts.load has printed
+    print(command.said(str(report)))
 
 
 def _metrics(options, recipe, config, origin, data, run, cost):
