@@ -188,7 +188,8 @@ def _metrics(options, recipe, config, origin, data, run, cost):
               else -sum(share * math.log(share) for share in shares if share))
     if sum(c.predicted > 0 for c in test.by_class) == 1 and run.curve.final_loss() >= chance:
         warnings.append(f"The loss ended at {run.curve.final_loss():.3f}, no lower than that of "
-                        f"guessing, {chance:.3f}: the model has learned nothing.")
+                        f"guessing by the shares of the classes, {chance:.3f}: the model has not "
+                        "learned from the texts.")
     if options.metric:
         best["best_epoch"] = parallel.best_epoch(run.curve.validation, options.metric)
     return {

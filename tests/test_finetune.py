@@ -521,6 +521,7 @@ def test_a_class_that_is_never_predicted_is_warned_of_with_what_may_help(data, t
     assert "Warning: Never predicted: " in said
     assert "--class-weights balanced" in said
     assert "Warning: Not shown to be better than always answering" in said
+    assert "no lower than that of guessing by the shares of the classes" in said
     assert "Never predicted: " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
 
 
