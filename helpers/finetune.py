@@ -15,7 +15,6 @@ import io
 import json
 import math
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -102,9 +101,7 @@ def finetune(options, *, progress=True, on_step=None):
         classes = data["train"].features["label"].names
         model, tokenizer = classifiers.load(options.model, config, classes,
                                             max_length=options.max_length, seed=options.seed)
-        if hasattr(texts, "report"):
-            report = texts.report(data, tokenizer, max_length=options.max_length)
-            print(command.said(str(report)))
+        _print_report(data, tokenizer, options, progress and state.is_main_process)
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
                                   anew=options.overwrite and not restarted)
@@ -171,6 +168,16 @@ def _read(options):
     return texts.load(source if options.test_data else options.data, **how)
 
 
+def _print_report(data, tokenizer, options, progress):
+    """Print what is to be known about the texts before a model is trained on them."""
+    if not hasattr(texts, "report"):
+        return
+    with command.stage("counting tokens", progress):
+        report = texts.report(data, tokenizer, max_length=options.max_length)
+    report.notes = []  # which texts.load has printed
+    print(command.said(str(report)))
+
+
 def _metrics(options, recipe, config, origin, data, run, cost):
     """Return what metrics.json holds, but for what depends on the processes."""
     train, classes = data["train"]["label"][:], data["train"].features["label"].names
@@ -181,7 +188,8 @@ def _metrics(options, recipe, config, origin, data, run, cost):
               else -sum(share * math.log(share) for share in shares if share))
     if sum(c.predicted > 0 for c in test.by_class) == 1 and run.curve.final_loss() >= chance:
         warnings.append(f"The loss ended at {run.curve.final_loss():.3f}, no lower than that of "
-                        f"guessing, {chance:.3f}: the model has learned nothing.")
+                        f"guessing by the shares of the classes, {chance:.3f}: the model has not "
+                        "learned from the texts.")
     if options.metric:
         best["best_epoch"] = parallel.best_epoch(run.curve.validation, options.metric)
     return {
@@ -304,13 +312,13 @@ def _push(options):
     from helpers import sharing
 
     try:
-        sharing.push(options.output, options.push)
+        address = sharing.push(options.output, options.push)
     except LearnerError as error:
-        again = shlex.join(["hf", "upload", options.push, options.output, "--private"])
+        again = f"from helpers import sharing; sharing.push({options.output!r}, {options.push!r})"
         print(f"{command.said(str(error))}\nThe model is saved in {options.output}. To upload it "
-              f"later: {again}", file=sys.stderr)
+              f'later: python -c "{again}"', file=sys.stderr)
         return NOT_PUSHED
-    print(f"Uploaded to {options.push}.")
+    print(f"Uploaded to {address}")
     return 0
 
 

@@ -133,7 +133,7 @@ def scores(labels, predictions, names, seed=0, train_labels=None):
         interval=training.interval(correct, len(labels)),
         majority=names[majority], majority_share=float(n[majority] / len(labels)),
         macro_f1=float(f1_score(labels, predictions, average="macro", zero_division=0)),
-        macro_f1_interval=_middle(np.nanmean(drawn[:, there], 1)),
+        macro_f1_interval=_middle(drawn[:, there].mean(1)),
         by_class=[ClassScore(
             name=names[c], n=int(n[c]), predicted=int(predicted[c]),
             precision=float(precision[c]),
@@ -148,8 +148,9 @@ def scores(labels, predictions, names, seed=0, train_labels=None):
 def _bootstrap(confusion, seed):
     """Return the F1 of each class in each draw, shape (draws, classes).
 
-    A class that a draw has neither among its labels nor among its predictions has no F1 there:
-    NaN. Drawing texts is drawing cells of the confusion matrix, so no text is touched.
+    It is 0 for a class that a draw has neither among its labels nor among its predictions, so
+    that the interval of a class of two or three texts is as wide as they are few. Drawing texts
+    is drawing cells of the confusion matrix, so no text is touched.
     """
     generator = np.random.default_rng(seed)
     label, prediction = confusion.nonzero()
@@ -161,11 +162,11 @@ def _bootstrap(confusion, seed):
     right = np.zeros((DRAWS, len(confusion)))
     right[:, label[label == prediction]] = drawn[:, label == prediction]
     either = drawn @ cells
-    return np.divide(2 * right, either, out=np.full_like(right, np.nan), where=either > 0)
+    return np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
 
 
 def _middle(values):
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 

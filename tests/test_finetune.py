@@ -3,8 +3,11 @@
 import contextlib
 import io
 import json
+import re
 import shutil
+import subprocess
 import sys
+import textwrap
 from types import SimpleNamespace
 
 import pandas
@@ -29,6 +32,7 @@ from helpers import (
     finetune,
     frozen,
     parallel,
+    paths,
     recipes,
     speed,
     training,
@@ -517,6 +521,7 @@ def test_a_class_that_is_never_predicted_is_warned_of_with_what_may_help(data, t
     assert "Warning: Never predicted: " in said
     assert "--class-weights balanced" in said
     assert "Warning: Not shown to be better than always answering" in said
+    assert "no lower than that of guessing by the shares of the classes" in said
     assert "Never predicted: " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
 
 
@@ -564,14 +569,18 @@ def test_a_file_without_header_is_read_when_one_says_so(texts, made, tmp_path):
 def test_what_was_found_out_about_the_texts_is_said_before_the_training(
     texts, tmp_path, monkeypatch, capsys
 ):
-    def report(data, tokenizer, max_length):
-        return f"{len(data['train'])} texts, cut at {max_length}; drop_empty=True would help"
+    class Report:
+        def __init__(self, data, tokenizer, max_length):
+            self.line = f"{len(data['train'])} texts, cut at {max_length}; drop_empty=True helps"
 
-    monkeypatch.setattr(own_texts, "report", report, raising=False)
+        def __str__(self):
+            return self.line
+
+    monkeypatch.setattr(own_texts, "report", Report, raising=False)
     monkeypatch.setattr(parallel, "train", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(texts, tmp_path / "m", "--max-length", "64")
-    assert "84 texts, cut at 64; --drop-empty would help" in capsys.readouterr().out
+    assert "84 texts, cut at 64; --drop-empty helps" in capsys.readouterr().out
 
 
 def test_something_moves_on_the_screen_from_the_first_second(texts, tmp_path, capsys):
@@ -618,6 +627,37 @@ def test_too_little_memory_is_said_before_the_training(texts, tmp_path, monkeypa
     assert "smaller --batch-size" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "size"), [("full", 8), ("full", 64), ("fast", 64)])
+def test_the_memory_foretold_is_about_what_is_taken(recipe, size, data, tmp_path):
+    rows = data["train"].to_pandas()
+    rows["text"] = [" ".join(rows["text"][i : i + 12]) for i in range(len(rows))]  # 128 tokens
+    rows[["text", "label"]][:250].to_csv(tmp_path / "long.csv", index=False)
+    program = textwrap.dedent("""
+        import sys
+        from helpers import finetune
+        from helpers.measure import Measured
+
+        def stop(curve):
+            if len(curve.loss) == 2:
+                raise KeyboardInterrupt
+
+        options = finetune.parser().parse_args(sys.argv[1:])
+        with Measured() as cost:
+            try:
+                finetune.finetune(options, progress=False, on_step=stop)
+            except KeyboardInterrupt:
+                pass
+        print(cost.peak / 1e9)
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--data", str(tmp_path / "long.csv"), "--output",
+         str(tmp_path / "m"), "--recipe", recipe, "--batch-size", str(size), "--precision",
+         "fp32"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    foretold = float(re.search(r"takes about ([\d.]+) GB", done.stdout)[1])
+    assert foretold == pytest.approx(float(done.stdout.split()[-1]), rel=0.15)
+
+
 # The Hub
 
 @pytest.fixture
@@ -629,6 +669,7 @@ def hub(monkeypatch):
         if calls:
             raise calls[0]
         calls.append((folder, repository, private))
+        return f"https://hub.example/{repository}"
 
     monkeypatch.setitem(sys.modules, "helpers.sharing", SimpleNamespace(push=push))
     monkeypatch.setattr(helpers, "sharing", sys.modules["helpers.sharing"], raising=False)
@@ -638,7 +679,7 @@ def hub(monkeypatch):
 def test_the_finished_model_is_uploaded_when_asked(texts, tmp_path, hub, capsys):
     assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 0
     assert hub == [(str(tmp_path / "m"), "me/mine", True)]
-    assert "Uploaded to me/mine" in capsys.readouterr().out
+    assert "Uploaded to https://hub.example/me/mine" in capsys.readouterr().out
 
 
 def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(texts, tmp_path, hub, capsys):
@@ -646,5 +687,5 @@ def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(texts, tmp_p
     assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 3
     said = capsys.readouterr().err
     assert "The Hub is out of reach.\nThe model is saved in" in said
-    assert f"hf upload me/mine {tmp_path / 'm'} --private" in said
+    assert f"sharing.push('{tmp_path / 'm'}', 'me/mine')" in said
     AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")

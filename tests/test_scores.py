@@ -71,6 +71,15 @@ def test_macro_f1_is_scikit_learn_s_and_its_interval_that_of_drawing_text_by_tex
     assert found.by_class[0].f1_interval == pytest.approx(expected, abs=0.05)
 
 
+def test_the_interval_of_a_class_of_two_texts_is_wide_and_reaches_not_beyond_what_can_be():
+    labels = [0] * 78 + [1] * 2
+    always = scores.scores(labels, [0] * 80, NAMES[:2])
+    assert always.macro_f1_interval[1] <= 0.5
+    assert always.by_class[1].f1_interval == (0, 0)
+    perfect = scores.scores(labels, labels, NAMES[:2])
+    assert perfect.by_class[1].f1_interval == (0, 1)
+
+
 def test_the_seed_decides_and_the_order_of_the_texts_does_not():
     order = np.random.default_rng(0).permutation(10)
     same = scores.scores(np.array(LABELS)[order], np.array(PREDICTIONS)[order], NAMES)
