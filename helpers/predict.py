@@ -16,9 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers import checkpoints, paths, tables, training
-from helpers import stand_in as command
-from helpers import stand_in as texts
+from helpers import checkpoints, command, paths, tables, texts, training
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -290,8 +288,7 @@ WRITERS = {
 
 def _labels(options):
     """Return the labels of the rows of the data, as they are written there."""
-    table = tables.read(options.data, "the table", options.header, options.encoding)
-    cells = table[1] if isinstance(table, tuple) else table.cells
+    cells = tables.read(options.data, "the table", options.header, options.encoding).cells
     same = [column for column in cells if column == options.label]
     if len(same) != 1:
         raise LearnerError(f"{Path(options.data).name} has {len(same) or 'no'} column "

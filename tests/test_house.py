@@ -59,8 +59,7 @@ def test_no_module_of_helpers_imports_itself_by_way_of_others():
 
 
 def test_nothing_is_in_helpers_but_what_a_cell_imports_or_a_learner_starts():
-    reached = {"helpers.__main__", "helpers.preflight", "helpers.finetune", "helpers.predict",
-               "helpers.sharing"}
+    reached = {"helpers.__main__", "helpers.preflight", "helpers.finetune", "helpers.predict"}
     for path in run.chosen():
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
