@@ -151,7 +151,7 @@ def finetune(options, *, progress=True, on_step=None):
             (fresh / METRICS).write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n",
                                          encoding="utf-8")
             cards.card(metrics, origin, name=options.output, data=options.data,
-                       notes=getattr(data, "notes", ())).save(fresh / "README.md")
+                       notes=data.notes).save(fresh / "README.md")
         _print_results(run, metrics, options)
     accelerator.wait_for_everyone()
     return metrics
@@ -162,16 +162,11 @@ def _read(options):
     if not options.data:
         return reviews.load()
     source = {"train": options.data, "test": options.test_data}
-    how = command.reading(options)
-    if how["share"] == 1:
-        del how["share"]
-    return texts.load(source if options.test_data else options.data, **how)
+    return texts.load(source if options.test_data else options.data, **command.reading(options))
 
 
 def _print_report(data, tokenizer, options, progress):
     """Print what is to be known about the texts before a model is trained on them."""
-    if not hasattr(texts, "report"):
-        return
     with command.stage("counting tokens", progress):
         report = texts.report(data, tokenizer, max_length=options.max_length)
     report.notes = []  # which texts.load has printed

@@ -141,7 +141,7 @@ class Report:
             f"Look at: {warning}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
         room = LINES - len(head)
         if len(warnings) > room:
-            warnings = [*warnings[: room - 1], "  … (all of them: report.warnings)"]
+            warnings = [*warnings[: room - 1], "  … and more"]
         room -= len(warnings)
         notes = [tables.short(note, WIDTH) for note in self.notes]
         if len(notes) > room:

@@ -14,7 +14,6 @@ import pandas
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from stand_in_texts import load_any_classes  # until texts.load takes any classes
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -39,14 +38,6 @@ from helpers import (
 )
 from helpers import texts as own_texts
 from helpers.errors import LearnerError
-
-
-@pytest.fixture(scope="module", autouse=True)
-def any_classes():
-    with pytest.MonkeyPatch.context() as patched:
-        if not hasattr(own_texts, "report"):
-            patched.setattr(own_texts, "load", load_any_classes)
-        yield
 
 
 def names_in(file):
