@@ -27,14 +27,14 @@ NAMES = {
     },
     "label": {
         "sure": """label labels class classes category categories sentiment sentiments target
-            polarity liked verdict intent emotion stance topic toxic spam
+            polarity verdict intent emotion stance topic
             étiquette étiquettes classe classes catégorie thème
             etiqueta etiquetas clase clases categoría categoria sentimiento sentimento
             etichetta etichette klasse klassen kategorie stimmung
             etiket kategori duygu durum etykieta kategoria метка метки класс категория тональность
             标签 类别 情感 ラベル カテゴリ التصنيف تصنيف المشاعر""",
         "unsure": """rating ratings score scores star stars type tag group grade outcome answer
-            result status recommended y bewertung sterne note étoiles estrellas puntuación nota
+            result status recommended liked toxic spam y bewertung sterne note étoiles estrellas puntuación nota
             puan оценка 评分""",
     },
 }
@@ -89,10 +89,13 @@ def check_header(name, cells, header=True):
         if first and all(plain(value) in known for value in first):
             raise LearnerError(f"{name}: the first row looks like the names of columns: "
                                f"{tables.listed(first)}. Leave header=False out.")
-    elif not any(plain(column) in known for column in cells) and any(
-            _looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)):
+        return
+    alike = [_looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)]
+    if any(alike) and not any(plain(column) in known and not same
+                              for column, same in zip(cells, alike, strict=True)):
         raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
-                           "columns. If it is one, say header=False.")
+                           "columns. If it is one, say header=False; else name the columns: "
+                           "text='…', label='…'.")
 
 
 def plain(name):
@@ -136,7 +139,7 @@ def _looks_like_its_cells(cells, column):
     if len(seen) <= max(2, len(values) / 5):
         return column.casefold() in {value.casefold() for value in seen.index} or (
             _is_number(column) and all(map(_is_number, seen.index)))
-    is_question = column.rstrip("…. ").endswith(("?", ":", "？"))
+    is_question = re.search(r"[?？]|:[….\s]*$", column)
     return len(column.split()) >= 8 and not is_question
 
 
@@ -149,18 +152,23 @@ def _recognised(name, cells, facts, option, other):
     ranks = {column: _rank(column, option) for column in columns}
     best = min(ranks.values(), default=4)
     named = [column for column in columns if ranks[column] == best] if best < 4 else []
-    if len(named) > 1:
-        named = [column for column in named if column in fitting] or named
+    if len(named) > 1 or (best == 3 and fitting):
+        named = [column for column in named if column in fitting] or named * (best < 3)
     if len(named) == 1 and (best < 3 or set(fitting) <= set(named)):
         return named[0]
     if not named and len(fitting) == 1:
         return fitting[0]
     if option == "label":
         _refuse_without_label(name, cells, columns, named or fitting)
-        _refuse_several_labels(name, cells, facts, fitting, named)
+        _refuse_several_labels(name, cells, facts, fitting)
     candidates = list(dict.fromkeys([*named, *fitting])) or columns
     what = "texts" if option == "text" else "labels"
     shown = tables.listed(map(repr, map(tables.short, candidates)))
+    nested = [c for c in cells if isinstance(next(iter(cells[c].dropna()), None), dict)]
+    if nested and not (named or fitting):
+        raise LearnerError(
+            f"{name} has objects within its objects: {tables.listed(nested)}. It needs text and "
+            "label side by side: export it as CSV, or as JSON with fewer levels (JSON-MIN).")
     if not (named or fitting):
         if option == "text" and all(str(c) == str(i) for i, c in enumerate(cells, start=1)):
             shown += " (by number)"
@@ -200,7 +208,9 @@ def _sample(cells):
 def judged(cells):
     """Return whether a column can be the texts, whether the labels, and if it has two values."""
     values = _sample(cells)
-    if values.empty:
+    nested = [isinstance(value, list | tuple | dict) and (
+        not isinstance(value, list) or len(value) != 1) for value in cells.iloc[:200]]
+    if values.empty or sum(nested) > 0.5 * len(nested):
         return {"text": False, "label": False, "binary": False}
     different = values.nunique()
     length = values.str.len().mean()
@@ -233,19 +243,22 @@ def _refuse_pairs(name, columns, facts):
 
 
 def _without_number(name):
-    return re.sub(r" ?(?:\d|\b[ab])$", "", name)
+    return re.sub(r"^\d | ?(?:\d|\b[ab])$", "", name)
 
 
-def _refuse_several_labels(name, cells, facts, fitting, named):
+def _refuse_several_labels(name, cells, facts, fitting):
     """Raise LearnerError if several columns say yes or no to a label each."""
-    if len(fitting) < 2 or named or not all(facts[column]["binary"] for column in fitting):
-        return
-    values = [frozenset(_sample(cells[column]).str.casefold()) for column in fitting]
-    if len(set(values)) == 1:
+    alike = {}
+    for column in fitting:
+        if facts[column]["binary"]:
+            values = frozenset(_sample(cells[column]).str.casefold())
+            alike.setdefault(values, []).append(column)
+    most = max(alike.values(), key=len, default=[])
+    if len(most) >= 3 or 1 < len(most) == len(fitting):
         raise LearnerError(
             f"{name} looks like several labels a text, one column each: "
-            f"{tables.listed(fitting)}. Only one label a text can be trained on yet: say "
-            f"label={tables.short(fitting[0])!r}, or another.")
+            f"{tables.listed(most)}. Only one label a text can be trained on yet: say "
+            f"label={tables.short(most[0])!r}, or another.")
 
 
 def _refuse_without_label(name, cells, columns, candidates):

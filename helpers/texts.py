@@ -23,6 +23,7 @@ MAX_CHARACTERS = 1_000_000
 LONGEST_MESSAGE = 400  # characters
 _DEFAULTS = {"domain": "yours", "phenomenon": "unknown"}  # where the source lacks the column
 _HIDDEN = "-1"  # how data sets of the Hub write that a label is kept secret
+_LIKE_EMPTY = {"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "nil", "?", "-", "--", "."}
 _PREDICT = "To predict them with a trained model: python -m helpers.predict."
 
 
@@ -73,7 +74,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
     if "train" not in parts or not set(parts) <= set(SPLITS):
         raise LearnerError(
             "A dictionary of splits has the keys train, validation and test, or at least train. "
-            f"This one has: {tables.listed(parts)}."
+            f"This one has: {tables.listed(parts)}. One of columns is a table as "
+            "pd.DataFrame(…)."
         )
     notes, problems, names, checked = _Notes(), [], {}, {}
     found = known = None
@@ -226,6 +228,9 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     import pandas as pd
 
     cells, name = table.cells.loc[:, ~table.cells.columns.duplicated()], table.name
+    if cells[label].map(lambda value: isinstance(value, list) and len(value) == 1
+                        and isinstance(value[0], str | int)).all():
+        cells = cells.assign(**{label: cells[label].str[0]})
     _refuse_lists(name, cells, text, label)
     texts, labels = _as_texts(cells[text]), cells[label]
     if names:  # a Dataset's numbers; -1 means that there is none
@@ -233,6 +238,12 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     labels = pd.Series([value.strip() if isinstance(value, str) else value for value in labels],
                        cells.index, dtype=object)
     labels = labels.where(labels.notna(), "")
+    if "_task_hash" in cells and "answer" in cells:  # of Prodigy
+        rejected = (cells["answer"] != "accept").to_numpy()
+        notes.say_rows(f"{name}: left out, because their answer in Prodigy is not 'accept':",
+                       cells.index[rejected])
+        cells, labels = cells[~rejected], labels[~rejected]
+        texts = _as_texts(cells[text])
     dirty = cells.index[[markup.has_html(value) for value in texts]]
     if clean:
         whole, texts = texts, [markup.cleaned(value) for value in texts]
@@ -252,7 +263,8 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     either = empty["text"] | empty["label"]
     if len(rows) and (empty["label"] | empty["text"]).all():
         if empty["label"].all():
-            raise LearnerError(_without_labels(
+            hollow = [note for note in table.notes if "formulas without values" in note]
+            raise LearnerError(hollow[0] if hollow else _without_labels(
                 name, split, f"the column {tables.short(label)!r} is empty"))
         raise LearnerError(f"{name}: no row has text and label, in the columns "
                            f"{tables.short(text)!r} and {tables.short(label)!r}. Name the right "
@@ -281,10 +293,13 @@ def _refuse_lists(name, cells, text, label):
     if _mostly(cells[label], lambda value: isinstance(value, list | tuple | set | dict)
                or bool(getattr(value, "shape", ()))
                or bool(re.fullmatch(r"\s*\[.*\]\s*", str(value), re.DOTALL))):
+        inner = [item for value in cells[label].iloc[:100] if isinstance(value, list)
+                 for item in value]
+        marked = inner and all(isinstance(item, list | dict) for item in inner)
         raise LearnerError(
-            f"{name}: the column {tables.short(label)!r} holds lists: it looks like several "
-            "labels a text, which cannot be trained on yet. Make a column with one label a text, "
-            "and name it with label='…'.")
+            f"{name}: the column {tables.short(label)!r} holds lists: it looks like "
+            f"{'marked passages of' if marked else 'several labels'} a text, which cannot be "
+            "trained on yet. Make a column with one label a text, and name it with label='…'.")
 
 
 def _mostly(cells, is_so):
@@ -348,6 +363,11 @@ def _sort_classes(names, checked, label, known, notes):
     if known and len(ours) < len(known):
         unseen = tables.listed([c for c in known if c not in ours])
         notes.say(f"labels: no text of train has the class {unseen}; left out of the classes.")
+    gaps = [c for c in ours if c.casefold() in _LIKE_EMPTY]
+    if gaps and not known:
+        which = tables.listed(map(repr, gaps))
+        notes.say(f"labels: {which} is taken as a class. Where it means that the label is missing, "
+                  "leave those rows out of the file.")
     for c in ours:
         spellings = sorted({str(value) for value, name in classes_of.items()
                             if name == c and classes.written(value) != c})

@@ -1,5 +1,6 @@
 """Tables whose cells have types: in memory, JSON, Parquet, workbooks; each gives a `Table`."""
 
+import contextlib
 import datetime
 import io
 import itertools
@@ -97,6 +98,9 @@ def in_memory(source, name):
 
 def _plain(value):
     """Return a value as Python's own: numpy's and pandas' turned into it, None for missing."""
+    if isinstance(value, bytes):  # of Parquet without a type for text
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
     if value is None or isinstance(value, str | int | bool | bytes):
         return value.item() if hasattr(value, "item") else value
     if isinstance(value, float):
