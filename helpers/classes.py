@@ -85,7 +85,7 @@ def ordered(names):
     numbered = [_NUMBER.search(name) for name in names]
     if all(numbered) and len({_without_number(name) for name in names}) == 1:
         return sorted(names, key=lambda name: float(_NUMBER.search(name)[0].replace(",", ".")))
-    plain = [" ".join(re.split(r"[\s_-]+", name.casefold())) for name in names]
+    plain = [" ".join(re.split(r"[\s_-]+", name.casefold())).strip() or name for name in names]
     for scale in SCALES:
         if set(plain) <= set(scale):
             return [name for _, name in sorted(zip(map(scale.index, plain), names, strict=True))]

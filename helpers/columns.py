@@ -34,7 +34,8 @@ NAMES = {
             etiket kategori duygu durum etykieta kategoria метка метки класс категория тональность
             标签 类别 情感 ラベル カテゴリ التصنيف تصنيف المشاعر""",
         "unsure": """rating ratings score scores star stars type tag group grade outcome answer
-            result status recommended liked toxic spam y bewertung sterne note étoiles estrellas puntuación nota
+            result status recommended liked toxic spam y
+            bewertung sterne note étoiles estrellas puntuación nota
             puan оценка 评分""",
     },
 }
@@ -198,19 +199,23 @@ def _facts(cells):
     return {column: judged(cells.iloc[:, i]) for i, column in enumerate(cells.columns)}
 
 
+def _spread(cells):
+    return cells.iloc[::max(1, len(cells) // _LOOKED_AT)]
+
+
 def _sample(cells):
-    step = max(1, len(cells) // _LOOKED_AT)
-    values = cells.iloc[::step]
+    values = _spread(cells)
     values = values[values.notna()].astype(str).str.strip()
     return values[values != ""]
 
 
 def judged(cells):
     """Return whether a column can be the texts, whether the labels, and if it has two values."""
+    cells = _spread(cells)
     values = _sample(cells)
-    nested = [isinstance(value, list | tuple | dict) and (
-        not isinstance(value, list) or len(value) != 1) for value in cells.iloc[:200]]
-    if values.empty or sum(nested) > 0.5 * len(nested):
+    lists = cells.map(lambda value: isinstance(value, list | tuple | dict)).mean()
+    single = cells.map(lambda value: isinstance(value, list) and len(value) == 1).mean()
+    if values.empty or len(values) < 0.1 * len(cells) or lists - single > 0.5:
         return {"text": False, "label": False, "binary": False}
     different = values.nunique()
     length = values.str.len().mean()
@@ -221,7 +226,7 @@ def judged(cells):
     wide = sum(ord(letter) > 0x2E80 for letter in together) > len(together) / 2
     links = values.str.match(r"(?:https?://|www\.)\S+$").mean() > 0.5
     many = different > 0.5 * len(values) or (different >= 20 and length > 40)  # or copied often
-    text = (many and letters > 0.5 and not links
+    text = (many and not lists and letters > 0.5 and not links
             and ((spaced and length >= 12) or (wide and length >= 6)))
     few = 2 <= different <= max(2, min(_MOST_CLASSES, len(values) / 5))
     return {"text": text, "label": few and not text and length <= 40,

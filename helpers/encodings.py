@@ -64,9 +64,10 @@ def find(file, encoding=None):
         return told[0], "strict", [f"{file.name}: read as {wide.upper()}."] if said else []
     if encoding or (wide and wide != "utf-8-sig"):
         raise LearnerError(
-            f"{file.name} is not text in {encoding or wide}. "
-            + ("Leave encoding out, and it is found out; or save" if encoding else "Save")
-            + " the file again with the encoding UTF-8 (in a spreadsheet: 'CSV UTF-8')."
+            f"{file.name} is not text in {encoding or wide}. Save it again with the encoding "
+            "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or "
+            + ("leave encoding='…' out: it is found out then." if encoding
+               else "name its encoding: encoding='…'.")
         )
     whole, broken, sample = _lines_of(file)
     if whole >= 0.2 * (whole + broken):
@@ -84,7 +85,8 @@ def find(file, encoding=None):
         )
     called = f" ({_CALLED[found]})" if found in _CALLED else ""
     return found, errors, [f"{file.name}: not UTF-8, so it is read as {found}{called}, as far as "
-                           "can be told. If letters look wrong, name it: encoding='…'."]
+                           "can be told. If letters look wrong, name the encoding: "
+                           "encoding='…'."]
 
 
 def mended(row, errors):
@@ -179,13 +181,13 @@ def _one_byte(sample):
     usual = "iso8859_15" if currency_sign else "cp1252"
     if western >= 0.95 and western >= others[best] - 0.03:
         return usual, False
-    if others[best] >= 0.95:
+    if others[best] >= 0.95 and (sample.isupper() or not _shouts(sample, best)):
         return best, False
     # Texts in several languages: accents stand alone, where letters of other scripts do not.
     text = sample.decode("cp1252", "replace")
     beyond = len(re.findall(r"[^\x00-\x7f]", text))
     in_pairs = len(re.findall(r"[^\x00-\x7f](?=[^\x00-\x7f])", text))
-    if beyond < 0.05 * len(text) or (
+    if (beyond < 0.1 * len(text) and in_pairs < 0.6 * beyond) or (
             _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and in_pairs < 0.3 * beyond):
         return usual, False
     for name in ("cp932", "euc_jp"):

@@ -71,6 +71,7 @@ def find(source):
         source = url2pathname(unquote(urlsplit(str(source)).path))
     elif re.match(r"(?i)[a-z][a-z0-9+.-]+:/", str(source)):
         raise LearnerError(_is_url(str(source)))
+    name = short(Path(source).name or source)
     try:
         path = _path(str(source))
         name = short(path.name or path)
@@ -156,13 +157,13 @@ def _is_folder(path, name):
                       for is_kind in (Path.is_file, Path.is_dir))
     said = f"{name} cannot be read, because it is a folder"
     if {"state.json", "dataset_info.json", "dataset_dict.json"} & set(files):
-        return f"{said}. Give it to datasets.load_from_disk, and what that returns to texts.load."
+        return f"{said}. Open it with datasets.load_from_disk, and give what that returns."
     if files and not all(file.endswith(".txt") for file in files[:100]):
         return f"{said}. Name the file in it: {listed(files)}."
     if not inside:
         return f"{said}, and an empty one. Name a file."
-    return (f"{said} of {'files' if files else 'folders'}: {listed(files or folders)}. With a text "
-            "a file and a folder a class, make a table: pd.DataFrame([{'text': "
+    return (f"{said} of {'files' if files else 'folders'}: {listed(files or folders)}. With a "
+            "text a file and a folder a class, make a table: pd.DataFrame([{'text': "
             "p.read_text('utf-8'), 'label': p.parent.name} for p in "
             "Path('THE FOLDER').rglob('*.txt')]). Then texts.load(table), or table.to_csv(…).")
 
@@ -171,10 +172,10 @@ def _is_url(url):
     url = re.sub(r"^(\w+:/)(?=[^/])", r"\1/", url)  # a Path has one slash less
     if not re.match(r"(?i)(https?|ftp)://", url):
         return f"{short(url, 100)} is an address, not a file. Download the file and give its path."
-    hub = re.match(r"https?://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?(?:$|[?#]|viewer)", url)
+    hub = re.match(r"https?://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?($|[?#]|viewer)", url)
     if hub:
-        return (f"This is a data set of the Hub, not a file. Load it with texts.from_hub("
-                f"{short(hub[1], 100)!r}, revision='main').")
+        return ("This is a data set of the Hub, not a file. Load it with "
+                f"texts.from_hub({short(hub[1], 100)!r}, revision='main').")
     if re.match(r"https?://(www\.)?kaggle\.com/", url):
         return ("This is a page of Kaggle, not a file. Download the data there, signed in, and "
                 "give the path of its file.")

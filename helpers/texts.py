@@ -23,7 +23,7 @@ MAX_CHARACTERS = 1_000_000
 LONGEST_MESSAGE = 400  # characters
 _DEFAULTS = {"domain": "yours", "phenomenon": "unknown"}  # where the source lacks the column
 _HIDDEN = "-1"  # how data sets of the Hub write that a label is kept secret
-_LIKE_EMPTY = {"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "nil", "?", "-", "--", "."}
+_LIKE_EMPTY = {"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "nil", "?"}
 _PREDICT = "To predict them with a trained model: python -m helpers.predict."
 
 
@@ -74,8 +74,10 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
     if "train" not in parts or not set(parts) <= set(SPLITS):
         raise LearnerError(
             "A dictionary of splits has the keys train, validation and test, or at least train. "
-            f"This one has: {tables.listed(parts)}. One of columns is a table as "
-            "pd.DataFrame(…)."
+            f"This one has: {tables.listed(parts)}."
+            + " As a table of columns, give pd.DataFrame(…)." * all(
+                isinstance(part, list) and not isinstance(next(iter(part), {}), dict)
+                for part in parts.values())
         )
     notes, problems, names, checked = _Notes(), [], {}, {}
     found = known = None
@@ -366,8 +368,8 @@ def _sort_classes(names, checked, label, known, notes):
     gaps = [c for c in ours if c.casefold() in _LIKE_EMPTY]
     if gaps and not known:
         which = tables.listed(map(repr, gaps))
-        notes.say(f"labels: {which} is taken as a class. Where it means that the label is missing, "
-                  "leave those rows out of the file.")
+        notes.say(f"labels: {which} is taken as a class. Where it means that the label is "
+                  "missing, leave those rows out of the file.")
     for c in ours:
         spellings = sorted({str(value) for value, name in classes_of.items()
                             if name == c and classes.written(value) != c})

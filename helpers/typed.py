@@ -147,7 +147,7 @@ def parquet(file, share, seed):
 
 
 def workbook(file, header):
-    """Return the first sheet of a workbook that holds something."""
+    """Return the first sheet of a workbook that holds a table."""
     import openpyxl
 
     try:
@@ -162,6 +162,8 @@ def workbook(file, header):
                     if any(value is not None and str(value).strip() for value in row)}
                 if rows:
                     filled[sheet.title] = rows
+                if sum(sum(v is not None for v in row) > 1 for row in rows.values()) > 1:
+                    filled = {sheet.title: rows}  # a table; before it were only remarks
                     break
     # openpyxl lets through errors of several libraries
     except Exception as error:
@@ -173,7 +175,7 @@ def workbook(file, header):
     notes = []
     if sheets > 1:
         notes.append(f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} "
-                     "that holds something.")
+                     "that holds a table.")
     width = max(map(len, rows.values()))
     rows = {number: row + [None] * (width - len(row)) for number, row in rows.items()}
     usual = sorted(sum(v is not None for v in row) for row in rows.values())[len(rows) // 2]

@@ -1,4 +1,4 @@
-"""Small files of the kinds that people bring: what comes of each, from the file to the data set."""
+"""Small files of the kinds that people bring: what comes of each, from file to data set."""
 
 import numpy as np
 import pytest
