@@ -58,6 +58,14 @@ def find(name, cells, header=True, text=None, label=None):
     facts = None if text is not None and label is not None else _facts(cells)
     found_text = _named(name, cells, header, "text", text)
     found_label = _named(name, cells, header, "label", label)
+    for option, found, other in (("text", found_text, found_label),
+                                 ("label", found_label, found_text)):
+        if found and other is None and _belongs_to_the_other(facts, found, option):
+            right = "label" if option == "text" else "text"
+            raise LearnerError(
+                f"{name}: the column {tables.short(found)!r} holds "
+                f"{'few different values, as labels do' if right == 'label' else 'texts'}. Did "
+                f"you mean {right}={tables.short(found)!r}?")
     if text is None:
         found_text = _recognised(name, cells, facts, "text", found_label)
     if label is None:
@@ -165,12 +173,8 @@ def _recognised(name, cells, facts, option, other):
     candidates = list(dict.fromkeys([*named, *fitting])) or columns
     what = "texts" if option == "text" else "labels"
     shown = tables.listed(map(repr, map(tables.short, candidates)))
-    nested = [c for c in cells if isinstance(next(iter(cells[c].dropna()), None), dict)]
-    if nested and not (named or fitting):
-        raise LearnerError(
-            f"{name} has objects within its objects: {tables.listed(nested)}. It needs text and "
-            "label side by side: export it as CSV, or as JSON with fewer levels (JSON-MIN).")
     if not (named or fitting):
+        _refuse_nested(name, cells)
         if option == "text" and all(str(c) == str(i) for i, c in enumerate(cells, start=1)):
             shown += " (by number)"
         raise LearnerError(f"{name}: no column is called text or looks like texts. Which is it? "
@@ -247,6 +251,13 @@ def _refuse_pairs(name, columns, facts):
                     f"on yet; if one text is enough, say text={tables.short(first)!r}.")
 
 
+def _belongs_to_the_other(facts, found, option):
+    """Say whether a column named as the texts holds labels while another has texts, or so on."""
+    other = "label" if option == "text" else "text"
+    return facts[found][other] and not facts[found][option] and any(
+        facts[column][option] for column in facts if column != found)
+
+
 def _without_number(name):
     return re.sub(r"^\d | ?(?:\d|\b[ab])$", "", name)
 
@@ -270,10 +281,22 @@ def _refuse_without_label(name, cells, columns, candidates):
     """Raise LearnerError for texts to predict: a table in which no column can be the labels."""
     if candidates:
         return
+    _refuse_nested(name, cells)
     raise LearnerError(
         f"{name} has no labels: no column is called label or holds a few values again and again "
         f"(columns: {tables.listed(cells)}). If one does, say label='…'; to predict labels with a "
         "trained model: python -m helpers.predict.")
+
+
+def _refuse_nested(name, cells):
+    """Raise LearnerError if what is missing may be further inside, in objects within objects."""
+    first = {column: next(iter(cells[column].dropna()), None) for column in cells}
+    nested = [column for column, value in first.items() if isinstance(
+        value[0] if isinstance(value, list) and value else value, dict)]
+    if nested:
+        raise LearnerError(
+            f"{name} has objects within its objects: {tables.listed(nested)}. It needs text and "
+            "label side by side: export it as CSV, or as JSON with fewer levels (JSON-MIN).")
 
 
 def _is_number(value):

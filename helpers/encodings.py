@@ -48,7 +48,7 @@ def find(file, encoding=None):
     wide = mark or _wide(file.head)
     try:
         "".encode(encoding or "utf-8")
-    except LookupError:
+    except (LookupError, TypeError):
         raise LearnerError(
             f"{file.name} is not text in {short(encoding)}, because no encoding has that name. "
             "Usual ones are encoding='utf-8', 'cp1252', 'utf-16', 'cp1251'."

@@ -186,7 +186,8 @@ def _is_url(url):
                  r"\1/export?format=csv&\2", url).removesuffix("&")
     url = re.sub(r"//drive\.google\.com/(?:file/d/|open\?id=)([\w-]+).*",
                  r"//drive.google.com/uc?export=download&id=\1", url)
-    name = "texts.csv" if "google.com/" in url else unquote(urlsplit(url).path.rpartition("/")[2]) or "texts.csv"
+    last = "" if "google.com/" in url else unquote(urlsplit(url).path.rpartition("/")[2])
+    name = last or "texts.csv"
     command = f"curl -L -o {shlex.quote(short(name, 60))} {shlex.quote(url)}"
     if len(command) > 300:
         command = f"curl -L -o {shlex.quote(short(name, 60))} 'THE ADDRESS'"

@@ -25,7 +25,7 @@ def read(source, name, header=True, encoding=None, share=1.0, seed=0):
     as they stand; JSON, Parquet, workbooks and tables in memory keep Python values, None for what
     is missing. Raises LearnerError where nothing can be read.
     """
-    if not 0 < share <= 1:
+    if not isinstance(share, int | float) or not 0 < share <= 1:
         raise LearnerError(f"share={share} is no part of the rows. Give one such as share=0.1.")
     if not isinstance(source, str | Path):
         return typed.draw(typed.in_memory(source, name), share, seed)

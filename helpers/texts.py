@@ -8,6 +8,7 @@ file as a spreadsheet does, the header being row 1, those of a table in memory f
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
             if found != tuple(str(option) for option in (text or "text", label or "label")):
                 notes.say(f"columns: text {tables.short(found[0])!r}, label "
                           f"{tables.short(found[1])!r}")
+        if len(parts) == 1:
+            _say_splits(table, notes)
         names[split] = table.name
         given = _class_names(parts[split], found[1])
         known = given if split == "train" else known
@@ -186,6 +189,17 @@ def report(data, tokenizer, max_length=128):
     training is going to cut.
     """
     return reports.report(data, tokenizer, max_length)
+
+
+def _say_splits(table, notes):
+    """Say that a column has the names of splits, which nobody asked to be used."""
+    usual = {"train", "training", "test", "testing", "dev", "val", "valid", "validation"}
+    for place, column in enumerate(table.cells):
+        if columns.plain(column) in ("split", "set", "subset", "partition", "usage", "type"):
+            values = table.cells.iloc[:, place].dropna().astype(str).str.strip().str.lower()
+            if len(values) and set(values) <= usual:
+                notes.say(f"{table.name}: the column {tables.short(column)!r} names splits and is "
+                          "not used. To use it, give a dictionary of the three tables.")
 
 
 def _is_file(source):
@@ -295,6 +309,10 @@ def _refuse_lists(name, cells, text, label):
     if _mostly(cells[label], lambda value: isinstance(value, list | tuple | set | dict)
                or bool(getattr(value, "shape", ()))
                or bool(re.fullmatch(r"\s*\[.*\]\s*", str(value), re.DOTALL))):
+        if _mostly(cells[label], lambda value: isinstance(value, dict)):
+            raise LearnerError(f"{name}: the column {tables.short(label)!r} holds objects, not "
+                               "labels. Make a column with one label a text, and name it with "
+                               "label='…'.")
         inner = [item for value in cells[label].iloc[:100] if isinstance(value, list)
                  for item in value]
         marked = inner and all(isinstance(item, list | dict) for item in inner)
@@ -314,7 +332,7 @@ def _problems(name, rows, text, label):
     if rows.empty:
         return []
     judged = columns.judged(rows["text"]), columns.judged(rows["label"])
-    numbers = rows["text"].str.fullmatch(r"\s*[+-]?[\d.,]*\d\s*").astype(bool)
+    numbers = rows["text"].str.fullmatch(r"\s*[+-]?[\d.,:/T -]*\d\s*").astype(bool)
     if numbers.mean() > 0.5 or (judged[0]["label"] and judged[1]["text"]):
         shown = tables.short(text), tables.short(label)
         if judged[1]["text"]:
@@ -322,7 +340,7 @@ def _problems(name, rows, text, label):
                     f"different values, {shown[1]!r} the texts. Say text={shown[1]!r}, "
                     f"label={shown[0]!r}."]
         return [f"{name}: {numbers.sum():,} of {len(rows):,} texts in the column {shown[0]!r} are "
-                "numbers. Name the column that has the texts with text='…'."]
+                "numbers or dates. Name the column that has the texts with text='…'."]
     problems = []
     length = rows["text"].map(len)
     long = length > MAX_CHARACTERS
@@ -413,11 +431,26 @@ def _refuse_what_are_no_classes(name, rows, label, ours):
                 f"{name}: the column {column!r} holds {some.format('numbers')}. It looks like a "
                 "number to predict, which is not possible yet. If you mean classes, name their "
                 "column with label='…'; ranges such as low and high need a column of their own.")
+    elif combined := _combined(ours):
+        raise LearnerError(
+            f"{name}: the column {column!r} seems to hold several labels a text, such as "
+            f"{tables.short(combined[0])!r}. That cannot be trained on yet. Make a column with "
+            "one label a text, and name it with label='…'.")
     elif len(ours) > 2 and n / len(ours) < 3:
         raise LearnerError(
             f"{name}: the column {column!r} holds {some.format('values')}, in {n:,} rows. That "
             "looks like free text; a class needs several texts. Name the column of the classes "
             "with label='…'.")
+
+
+def _combined(ours):
+    """Return the classes that are several in one, such as "Action, Comedy" beside "Comedy"."""
+    parts = {c: re.split(r"\s*[,;|]\s*", c) for c in ours}
+    times = Counter(part for some in parts.values() for part in some)
+    several = [c for c, some in parts.items() if len(some) > 1]
+    inside = {part for c in several for part in parts[c]}
+    again = sum(times[part] > 1 for part in inside)
+    return several if len(several) > 1 and again > 0.5 * len(inside) else []
 
 
 def _in_brief(problems):

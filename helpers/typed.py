@@ -16,6 +16,7 @@ from helpers import delimited, encodings, files
 from helpers.errors import LearnerError, listed, short, where
 
 _EXCEL_ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
+_HALF = re.compile("[\ud800-\udfff]")  # an emoji of which "\\ud83d" is left
 _BAD_JSON = (json.JSONDecodeError, RecursionError)
 
 
@@ -46,6 +47,15 @@ def table(name, columns, rows, index, notes=(), problems=()):
                            "Are rows and columns the wrong way round?")
     kept = [place for place, column in enumerate(names)
             if column or any(row[place] not in (None, "") for row in rows)]
+    notes, halves = list(notes), []
+    for number, row in zip(index, rows, strict=True):
+        for place, value in enumerate(row):
+            if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+                row[place] = _HALF.sub("\ufffd", value)
+                halves.append(number)
+    if halves:
+        halves = list(dict.fromkeys(halves))
+        notes.append(f"{name}: half of a character was lost and stands as �: {where(halves)}.")
     cells = pd.DataFrame(rows, index, range(len(names)), dtype=object)
     if len(kept) < len(names):
         cells = cells[kept]
@@ -255,6 +265,13 @@ def json_file(file, source, encoding, errors, header, share, seed):
     if rows is None:
         if not named:
             return None
+        splits = [key for key in value if key in (
+            "train", "test", "val", "valid", "validation", "dev")] if isinstance(
+                value, dict) else []
+        if len(splits) > 1:
+            raise LearnerError(f"{file.name} holds several tables: {listed(splits)}. Save each to "
+                               "a file of its own, and give a dictionary of them: {'train': "
+                               "'FILE', 'validation': 'FILE', 'test': 'FILE'}.")
         raise LearnerError(
             f"{file.name} is JSON, but not a table. It needs a list of objects with the same "
             'keys, such as [{"text": "Good.", "label": 1}, …], or an object a line.'

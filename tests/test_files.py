@@ -729,3 +729,15 @@ def test_a_link_to_nothing_and_an_empty_path_are_said(tmp_path):
     assert "link to a file that is not there" in refused(tmp_path / "mine.csv")
     assert "path is empty" in refused("")
     assert "from_hub" in refused("some/set")
+
+
+def test_half_an_emoji_in_json_is_said(write):
+    rows = "".join(f'{{"text": "{t} \\ud83d", "label": {n}}}\n' for t, n in ROWS)
+    table = read(write(rows, "mine.jsonl"))
+    assert table.cells["text"].iloc[0] == "Text number 0. \ufffd"
+    assert "half of a character was lost" in said(table)
+
+
+def test_json_with_several_splits_is_refused_with_the_way_out(write):
+    content = json.dumps({"train": RECORDS[:40], "test": RECORDS[40:]})
+    assert "several tables: train, test" in refused(write(content, "mine.json"))

@@ -666,7 +666,9 @@ def test_answers_that_are_rejected_in_prodigy_are_left_out():
 def test_objects_within_objects_are_said_with_the_way_out():
     rows = [{"id": i, "annotations": [{"result": ["Pos"]}], "data": {"text": text}}
             for i, text in enumerate(sentences(60))]
-    assert "objects within its objects: data" in refused(rows)
+    assert "objects within its objects: annotations, data" in refused(rows)
+    chat = [{"messages": [{"role": "user", "content": text}]} for text in sentences(60)]
+    assert "objects within its objects: messages" in refused(chat)
 
 
 def test_labels_that_may_mean_nothing_are_classes_and_said():
@@ -700,3 +702,35 @@ def test_formulas_without_values_are_said_as_what_is_wrong(tmp_path):
 def test_columns_in_a_dictionary_are_told_from_misnamed_splits():
     assert "pd.DataFrame" in refused({"text": ["a", "b"], "label": [0, 1]})
     assert "pd.DataFrame" not in refused({"train": TABLE, "tset": TABLE})
+
+
+def test_a_single_column_named_the_wrong_way_round_is_told(write):
+    rows = table(["good", "bad"]).rename(columns={"text": "review", "label": "verdict"})
+    assert "Did you mean text='review'?" in refused(rows, None, "review")
+    assert "Did you mean label='verdict'?" in refused(rows, "verdict")
+
+
+def test_dates_are_no_texts():
+    rows = table(["a", "b"], day=[f"2020-01-{1 + i % 28:02d} 10:{i % 60:02d}" for i in range(120)])
+    assert "numbers or dates" in refused(rows, "day")
+
+
+def test_several_labels_in_one_cell_are_not_taken_for_a_class():
+    assert "several labels a text" in refused(table(
+        ["Action, Comedy", "Drama", "Comedy, Drama", "Action", "Horror, Drama"]))
+    fine = ["Food, drink", "Food, service", "Rooms"]
+    assert names_of(texts.load(table(fine))) == fine
+
+
+def test_labels_that_are_objects_are_said_as_such():
+    assert "holds objects" in refused(table([{"name": "a"}, {"name": "b"}]))
+
+
+def test_a_column_of_splits_is_said_as_not_used():
+    data = texts.load(table(["a", "b"], split=["train", "dev", "test"] * 40))
+    assert any("'split' names splits" in note for note in data.notes)
+
+
+def test_a_share_or_an_encoding_of_another_type_is_refused(write):
+    assert "share=0.1" in refused(write(CSV), share="0.1")
+    assert "no encoding has that name" in refused(write(CSV), encoding=5)
