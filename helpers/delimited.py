@@ -189,24 +189,28 @@ def _some(lines):
             return
 
 
+def _separators(filled):
+    """Return what may part the columns of these lines."""
+    # A separator is in the first line, or in many; one that is not usual, in nearly all.
+    shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
+    found = [s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
+             or (s in _USUAL and s in "".join(filled[:1]))]
+    for separator in "@:":  # only where a few labels stand behind it
+        ends = {line.strip().rpartition(separator)[2] for line in filled}
+        if all(separator in line for line in filled) and (
+                "" not in ends and len(ends) <= max(3, len(filled) // 5)):
+            found.append(separator)
+    if all(line.startswith('"') for line in filled[1:]) and all('" ' in line for line in filled):
+        found.append(" ")  # as R writes a table
+    return found
+
+
 def _rank(sample, told, parsed):
     """Return what the candidates make of a sample, the best first."""
     text = "".join(sample)
     filled = [line for line in sample if line.strip()]
-    # A separator is in the first line, or in many; one that is not usual, in nearly all.
-    shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
-    separators = [told] if told else [
-        s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
-        or (s in _USUAL and s in "".join(filled[:1]))
-    ]
+    separators = [told] if told else _separators(filled)
     results = []
-    for separator in "@:" * (not told):  # only where a few labels stand behind it
-        ends = {line.strip().rpartition(separator)[2] for line in filled}
-        if all(separator in line for line in filled) and (
-                "" not in ends and len(ends) <= max(3, len(filled) // 5)):
-            separators.append(separator)
-    if all(line.startswith('"') for line in filled[1:]) and all('" ' in line for line in filled):
-        separators.append(" ")  # as R writes a table
     for separator in [*separators, _ONE]:
         quotes = [Dialect(separator)]
         single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
@@ -299,9 +303,8 @@ def _parse(lines, dialect, signature, drawn):
                 found.plain += 1
         elif not mark and '"' in taken[0]:
             found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
-        if cells == ["\x1a"]:  # the end of a file of DOS
-            continue
-        if not any(map(str.strip, cells)) and not (cells == [""] and mark and mark in taken[0]):
+        empty = not any(cell.strip().strip("\x1a") for cell in cells)  # \x1a ends a file of DOS
+        if empty and not (cells == [""] and mark and mark in taken[0]):
             continue
         found.seen += 1
         if drawn and found.seen > 1 and drawn[0].random() >= drawn[1]:
