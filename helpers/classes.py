@@ -6,8 +6,8 @@ import unicodedata
 
 # Scales that everybody knows, from the low end to the high one.
 SCALES = [scale.split(", ") for scale in (
-    "very negative, negative, somewhat negative, neutral, somewhat positive, positive, very "
-    "positive",
+    "extremely negative, very negative, negative, somewhat negative, neutral, somewhat positive, "
+    "positive, very positive, extremely positive",
     "negative, mixed, positive",
     "neg, neu, pos",
     "very low, low, medium, high, very high",
@@ -16,6 +16,7 @@ SCALES = [scale.split(", ") for scale in (
     "easy, medium, hard",
     "no, maybe, yes",
     "n, y",
+    "-, +",
     "false, true",
     "terrible, bad, ok, good, excellent",
     "very bad, bad, neutral, good, very good",
@@ -39,6 +40,7 @@ SCALES = [scale.split(", ") for scale in (
     "olumsuz, nötr, olumlu",
 )]
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
+_UNSEEN = "\u200b\u200e\u200f\u2060\ufeff\xad "  # signs of no width that copying leaves
 _NUMBER = re.compile(r"(?:(?<!\w)[+-])?\d+(?:[.,]\d+)?")
 
 
@@ -49,7 +51,7 @@ def written(value):
     if isinstance(value, numbers.Real) and float(value).is_integer() and (
             not isinstance(value, bool)):
         return str(int(value))
-    value = " ".join(str(value).split())
+    value = " ".join(str(value).split()).strip(_UNSEEN)
     whole = _WHOLE.fullmatch(value)
     return whole[1] if whole else value
 
@@ -83,7 +85,7 @@ def ordered(names):
     numbered = [_NUMBER.search(name) for name in names]
     if all(numbered) and len({_without_number(name) for name in names}) == 1:
         return sorted(names, key=lambda name: float(_NUMBER.search(name)[0].replace(",", ".")))
-    plain = [" ".join(re.split(r"[\s_-]+", name.casefold())) for name in names]
+    plain = [" ".join(re.split(r"[\s_-]+", name.casefold())).strip() or name for name in names]
     for scale in SCALES:
         if set(plain) <= set(scale):
             return [name for _, name in sorted(zip(map(scale.index, plain), names, strict=True))]

@@ -27,14 +27,15 @@ NAMES = {
     },
     "label": {
         "sure": """label labels class classes category categories sentiment sentiments target
-            polarity liked verdict intent emotion stance topic toxic spam
+            polarity verdict intent emotion stance topic
             étiquette étiquettes classe classes catégorie thème
             etiqueta etiquetas clase clases categoría categoria sentimiento sentimento
             etichetta etichette klasse klassen kategorie stimmung
             etiket kategori duygu durum etykieta kategoria метка метки класс категория тональность
             标签 类别 情感 ラベル カテゴリ التصنيف تصنيف المشاعر""",
         "unsure": """rating ratings score scores star stars type tag group grade outcome answer
-            result status recommended y bewertung sterne note étoiles estrellas puntuación nota
+            result status recommended liked toxic spam y
+            bewertung sterne note étoiles estrellas puntuación nota
             puan оценка 评分""",
     },
 }
@@ -57,6 +58,14 @@ def find(name, cells, header=True, text=None, label=None):
     facts = None if text is not None and label is not None else _facts(cells)
     found_text = _named(name, cells, header, "text", text)
     found_label = _named(name, cells, header, "label", label)
+    for option, found, other in (("text", found_text, found_label),
+                                 ("label", found_label, found_text)):
+        if found and other is None and _belongs_to_the_other(facts, found, option):
+            right = "label" if option == "text" else "text"
+            raise LearnerError(
+                f"{name}: the column {tables.short(found)!r} holds "
+                f"{'few different values, as labels do' if right == 'label' else 'texts'}. Did "
+                f"you mean {right}={tables.short(found)!r}?")
     if text is None:
         found_text = _recognised(name, cells, facts, "text", found_label)
     if label is None:
@@ -89,10 +98,13 @@ def check_header(name, cells, header=True):
         if first and all(plain(value) in known for value in first):
             raise LearnerError(f"{name}: the first row looks like the names of columns: "
                                f"{tables.listed(first)}. Leave header=False out.")
-    elif not any(plain(column) in known for column in cells) and any(
-            _looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)):
+        return
+    alike = [_looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)]
+    if any(alike) and not any(plain(column) in known and not same
+                              for column, same in zip(cells, alike, strict=True)):
         raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
-                           "columns. If it is one, say header=False.")
+                           "columns. If it is one, say header=False; else name the columns: "
+                           "text='…', label='…'.")
 
 
 def plain(name):
@@ -136,7 +148,7 @@ def _looks_like_its_cells(cells, column):
     if len(seen) <= max(2, len(values) / 5):
         return column.casefold() in {value.casefold() for value in seen.index} or (
             _is_number(column) and all(map(_is_number, seen.index)))
-    is_question = column.rstrip("…. ").endswith(("?", ":", "？"))
+    is_question = re.search(r"[?？]|:[….\s]*$", column)
     return len(column.split()) >= 8 and not is_question
 
 
@@ -149,19 +161,20 @@ def _recognised(name, cells, facts, option, other):
     ranks = {column: _rank(column, option) for column in columns}
     best = min(ranks.values(), default=4)
     named = [column for column in columns if ranks[column] == best] if best < 4 else []
-    if len(named) > 1:
-        named = [column for column in named if column in fitting] or named
+    if len(named) > 1 or (best == 3 and fitting):
+        named = [column for column in named if column in fitting] or named * (best < 3)
     if len(named) == 1 and (best < 3 or set(fitting) <= set(named)):
         return named[0]
     if not named and len(fitting) == 1:
         return fitting[0]
     if option == "label":
         _refuse_without_label(name, cells, columns, named or fitting)
-        _refuse_several_labels(name, cells, facts, fitting, named)
+        _refuse_several_labels(name, cells, facts, fitting)
     candidates = list(dict.fromkeys([*named, *fitting])) or columns
     what = "texts" if option == "text" else "labels"
     shown = tables.listed(map(repr, map(tables.short, candidates)))
     if not (named or fitting):
+        _refuse_nested(name, cells)
         if option == "text" and all(str(c) == str(i) for i, c in enumerate(cells, start=1)):
             shown += " (by number)"
         raise LearnerError(f"{name}: no column is called text or looks like texts. Which is it? "
@@ -190,17 +203,23 @@ def _facts(cells):
     return {column: judged(cells.iloc[:, i]) for i, column in enumerate(cells.columns)}
 
 
+def _spread(cells):
+    return cells.iloc[::max(1, len(cells) // _LOOKED_AT)]
+
+
 def _sample(cells):
-    step = max(1, len(cells) // _LOOKED_AT)
-    values = cells.iloc[::step]
+    values = _spread(cells)
     values = values[values.notna()].astype(str).str.strip()
     return values[values != ""]
 
 
 def judged(cells):
     """Return whether a column can be the texts, whether the labels, and if it has two values."""
+    cells = _spread(cells)
     values = _sample(cells)
-    if values.empty:
+    lists = cells.map(lambda value: isinstance(value, list | tuple | dict)).mean()
+    single = cells.map(lambda value: isinstance(value, list) and len(value) == 1).mean()
+    if values.empty or len(values) < 0.1 * len(cells) or lists - single > 0.5:
         return {"text": False, "label": False, "binary": False}
     different = values.nunique()
     length = values.str.len().mean()
@@ -211,7 +230,7 @@ def judged(cells):
     wide = sum(ord(letter) > 0x2E80 for letter in together) > len(together) / 2
     links = values.str.match(r"(?:https?://|www\.)\S+$").mean() > 0.5
     many = different > 0.5 * len(values) or (different >= 20 and length > 40)  # or copied often
-    text = (many and letters > 0.5 and not links
+    text = (many and not lists and letters > 0.5 and not links
             and ((spaced and length >= 12) or (wide and length >= 6)))
     few = 2 <= different <= max(2, min(_MOST_CLASSES, len(values) / 5))
     return {"text": text, "label": few and not text and length <= 40,
@@ -232,30 +251,52 @@ def _refuse_pairs(name, columns, facts):
                     f"on yet; if one text is enough, say text={tables.short(first)!r}.")
 
 
+def _belongs_to_the_other(facts, found, option):
+    """Say whether a column named as the texts holds labels while another has texts, or so on."""
+    other = "label" if option == "text" else "text"
+    return facts[found][other] and not facts[found][option] and any(
+        facts[column][option] for column in facts if column != found)
+
+
 def _without_number(name):
-    return re.sub(r" ?(?:\d|\b[ab])$", "", name)
+    return re.sub(r"^\d | ?(?:\d|\b[ab])$", "", name)
 
 
-def _refuse_several_labels(name, cells, facts, fitting, named):
+def _refuse_several_labels(name, cells, facts, fitting):
     """Raise LearnerError if several columns say yes or no to a label each."""
-    if len(fitting) < 2 or named or not all(facts[column]["binary"] for column in fitting):
-        return
-    values = [frozenset(_sample(cells[column]).str.casefold()) for column in fitting]
-    if len(set(values)) == 1:
+    alike = {}
+    for column in fitting:
+        if facts[column]["binary"]:
+            values = frozenset(_sample(cells[column]).str.casefold())
+            alike.setdefault(values, []).append(column)
+    most = max(alike.values(), key=len, default=[])
+    if len(most) >= 3 or 1 < len(most) == len(fitting):
         raise LearnerError(
             f"{name} looks like several labels a text, one column each: "
-            f"{tables.listed(fitting)}. Only one label a text can be trained on yet: say "
-            f"label={tables.short(fitting[0])!r}, or another.")
+            f"{tables.listed(most)}. Only one label a text can be trained on yet: say "
+            f"label={tables.short(most[0])!r}, or another.")
 
 
 def _refuse_without_label(name, cells, columns, candidates):
     """Raise LearnerError for texts to predict: a table in which no column can be the labels."""
     if candidates:
         return
+    _refuse_nested(name, cells)
     raise LearnerError(
         f"{name} has no labels: no column is called label or holds a few values again and again "
         f"(columns: {tables.listed(cells)}). If one does, say label='…'; to predict labels with a "
         "trained model: python -m helpers.predict.")
+
+
+def _refuse_nested(name, cells):
+    """Raise LearnerError if what is missing may be further inside, in objects within objects."""
+    first = {column: next(iter(cells[column].dropna()), None) for column in cells}
+    nested = [column for column, value in first.items() if isinstance(
+        value[0] if isinstance(value, list) and value else value, dict)]
+    if nested:
+        raise LearnerError(
+            f"{name} has objects within its objects: {tables.listed(nested)}. It needs text and "
+            "label side by side: export it as CSV, or as JSON with fewer levels (JSON-MIN).")
 
 
 def _is_number(value):

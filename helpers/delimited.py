@@ -110,6 +110,8 @@ class _Lines:
 
     def __next__(self):
         line = self.back.pop() if self.back else next(self.lines)
+        if not self.taken:  # a mark, as at the start of each of several files put together
+            line = line.removeprefix("\ufeff")
         self.taken.append(line)
         return line
 
@@ -122,10 +124,13 @@ def read(file, encoding, errors, header, share, seed):
 
 
 def _read(file, coding, header, share, seed, opened):
+    wrapped = False
+
     def lines(newline=""):
         stream = opened.enter_context(io.TextIOWrapper(file.open(), *coding, newline=newline))
         first = next(stream, "")
-        return itertools.chain([first.removeprefix("\ufeff")], stream)
+        whole = itertools.chain([first.lstrip("\ufeff")], stream)
+        return map(_unwrapped, whole) if wrapped else whole
 
     told = re.match(r'"?sep=(.)"?\s*$', next(lines()), re.IGNORECASE | re.DOTALL)
     skip = 1 if told else 0  # spreadsheets do not count this line
@@ -138,6 +143,8 @@ def _read(file, coding, header, share, seed, opened):
     sample = list(_some(itertools.islice(lines(), skip, None)))
     if not any(line.strip() for line in sample) and not any(line.strip() for line in lines()):
         raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+    if _is_wrapped(sample):
+        wrapped, sample = True, list(map(_unwrapped, sample))
     ranked = _rank(sample, told and told[1], parsed)
     best = None
     for tried, candidate in enumerate(_candidates(ranked, lines), start=1):
@@ -149,7 +156,27 @@ def _read(file, coding, header, share, seed, opened):
         if (not best.odd and not best.repaired) or tried == FULL_TRIALS:
             break
     _explain(file.name, best, told)
+    if wrapped:
+        best.notes.append(f"{file.name}: quotation marks around whole rows are taken off.")
     return best
+
+
+def _unwrapped(line):
+    """Return a line without quotation marks around the whole of it."""
+    bare = line.strip()
+    if len(bare) < 2 or not bare[0] == bare[-1] == '"':
+        return line
+    return bare[1:-1].replace('""', '"') + "\n"
+
+
+def _is_wrapped(sample):
+    """Say whether each row as a whole stands in quotation marks, as after two exports as CSV."""
+    filled = [line.strip() for line in sample if line.strip()][:200]
+    if len(filled) < 3 or not all(re.fullmatch('"([^"]|"")*"', line) for line in filled[1:]):
+        return False
+    return any(len({len(next(csv.reader([_unwrapped(line)], delimiter=separator)))
+                    for line in filled}) == 1 and separator in filled[0]
+               for separator in ",;\t")
 
 
 def _some(lines):
@@ -162,16 +189,27 @@ def _some(lines):
             return
 
 
+def _separators(filled):
+    """Return what may part the columns of these lines."""
+    # A separator is in the first line, or in many; one that is not usual, in nearly all.
+    shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
+    found = [s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
+             or (s in _USUAL and s in "".join(filled[:1]))]
+    for separator in "@:":  # only where a few labels stand behind it
+        ends = {line.strip().rpartition(separator)[2] for line in filled}
+        if all(separator in line for line in filled) and (
+                "" not in ends and len(ends) <= max(3, len(filled) // 5)):
+            found.append(separator)
+    if all(line.startswith('"') for line in filled[1:]) and all('" ' in line for line in filled):
+        found.append(" ")  # as R writes a table
+    return found
+
+
 def _rank(sample, told, parsed):
     """Return what the candidates make of a sample, the best first."""
     text = "".join(sample)
     filled = [line for line in sample if line.strip()]
-    # A separator is in the first line, or in many; one that is not usual, in nearly all.
-    shares = {s: sum(s in line for line in filled) / max(1, len(filled)) for s in _SEPARATORS}
-    separators = [told] if told else [
-        s for s, share in shares.items() if share > (0.9 if s not in _USUAL else 0.33)
-        or (s in _USUAL and s in "".join(filled[:1]))
-    ]
+    separators = [told] if told else _separators(filled)
     results = []
     for separator in [*separators, _ONE]:
         quotes = [Dialect(separator)]
@@ -265,7 +303,8 @@ def _parse(lines, dialect, signature, drawn):
                 found.plain += 1
         elif not mark and '"' in taken[0]:
             found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
-        if not any(map(str.strip, cells)) and not (cells == [""] and mark and mark in taken[0]):
+        empty = not any(cell.strip().strip("\x1a") for cell in cells)  # \x1a ends a file of DOS
+        if empty and not (cells == [""] and mark and mark in taken[0]):
             continue
         found.seen += 1
         if drawn and found.seen > 1 and drawn[0].random() >= drawn[1]:
@@ -328,6 +367,11 @@ def _judge(found, header):
         return
     found.first = next(iter(rows))
     names = rows[found.first]
+    if header:  # of Markdown and databases: a line of dashes below the names
+        below = next(itertools.islice(rows, 1, 2), 0)
+        if below and re.fullmatch("[-+=:| ]*-{3}[-+=:| ]*", "|".join(rows[below])):
+            del rows[below]
+            found.notes.append(f"row {below}, a line of dashes below the header, is left out.")
     if not header:
         width = Counter(map(len, rows.values())).most_common(1)[0][0]
         found.header = [str(column) for column in range(1, width + 1)]
@@ -371,6 +415,7 @@ def _has_index(rows, first):
 def _explain(name, found, told):
     """Put into words what was found out, and which rows do not fit."""
     dialect, before = found.dialect, found.before
+    found.notes = [f"{name}: {note}" for note in found.notes]
     width = len(found.header)
     if width > MAX_COLUMNS:
         raise LearnerError(f"{name} has {width:,} columns, and a table of texts has a few. Does "

@@ -48,7 +48,7 @@ def find(file, encoding=None):
     wide = mark or _wide(file.head)
     try:
         "".encode(encoding or "utf-8")
-    except LookupError:
+    except (LookupError, TypeError):
         raise LearnerError(
             f"{file.name} is not text in {short(encoding)}, because no encoding has that name. "
             "Usual ones are encoding='utf-8', 'cp1252', 'utf-16', 'cp1251'."
@@ -65,7 +65,9 @@ def find(file, encoding=None):
     if encoding or (wide and wide != "utf-8-sig"):
         raise LearnerError(
             f"{file.name} is not text in {encoding or wide}. Save it again with the encoding "
-            "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or name its encoding: encoding='…'."
+            "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or "
+            + ("leave encoding='…' out: it is found out then." if encoding
+               else "name its encoding: encoding='…'.")
         )
     whole, broken, sample = _lines_of(file)
     if whole >= 0.2 * (whole + broken):
@@ -82,9 +84,9 @@ def find(file, encoding=None):
             "encoding='…'."
         )
     called = f" ({_CALLED[found]})" if found in _CALLED else ""
-    likely = "so it is" if found == "cp1252" else "and seems to be"
-    return found, errors, [f"{file.name}: not UTF-8, {likely} read as {found}{called}. If letters "
-                           "look wrong, name the encoding: encoding='…'."]
+    return found, errors, [f"{file.name}: not UTF-8, so it is read as {found}{called}, as far as "
+                           "can be told. If letters look wrong, name the encoding: "
+                           "encoding='…'."]
 
 
 def mended(row, errors):
@@ -179,13 +181,14 @@ def _one_byte(sample):
     usual = "iso8859_15" if currency_sign else "cp1252"
     if western >= 0.95 and western >= others[best] - 0.03:
         return usual, False
-    if others[best] >= 0.95:
+    if others[best] >= 0.95 and (sample.isupper() or not _shouts(sample, best)):
         return best, False
     # Texts in several languages: accents stand alone, where letters of other scripts do not.
     text = sample.decode("cp1252", "replace")
+    beyond = len(re.findall(r"[^\x00-\x7f]", text))
     in_pairs = len(re.findall(r"[^\x00-\x7f](?=[^\x00-\x7f])", text))
-    if _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and (
-            in_pairs < 0.3 * len(re.findall(r"[^\x00-\x7f]", text))):
+    if (beyond < 0.1 * len(text) and in_pairs < 0.6 * beyond) or (
+            _covered(sample, "cp1252", ["".join(_WESTERN)]) >= 0.9 and in_pairs < 0.3 * beyond):
         return usual, False
     for name in ("cp932", "euc_jp"):
         with contextlib.suppress(UnicodeDecodeError):
@@ -206,7 +209,7 @@ def _shouts(sample, encoding):
 
 def _covered(sample, encoding, alphabets):
     """Return the share of characters beyond ASCII that texts in the likeliest alphabet have."""
-    text = sample.decode(encoding, "replace")
+    text = re.sub(r"[£€¥](?=\d)|(?<=\d)[£€¥]", "", sample.decode(encoding, "replace"))
     signs = Counter(re.findall("[^\x00-\x7f]", text))
     after = Counter(re.findall(r"(?<=[^\W\d_])[^\x00-\x7f]", text))
     after_small = Counter(re.findall("(?<=[a-z])[^\x00-\x7f]", text))
@@ -215,4 +218,4 @@ def _covered(sample, encoding, alphabets):
     letters = max(sum(signs[letter] for letter in {*alphabet, *alphabet.upper()} - _SIGNS)
                   - sum(after_small[letter] for letter in {*alphabet.upper()} - {*alphabet})
                   for alphabet in alphabets)
-    return (fine + letters) / max(1, signs.total())
+    return (fine + letters) / signs.total() if signs else 1

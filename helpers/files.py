@@ -5,9 +5,12 @@ import contextlib
 import difflib
 import gzip
 import lzma
+import os
 import re
 import shlex
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +38,11 @@ _REFUSED = [  # how the content begins, what it is, what to do
     (rb"(?i)\s*(<!doctype html|<html|<head|<!--)", "an HTML page, not a table",
      "Where you found it, choose the download, often called 'raw'"),
     (rb"\s*<\?xml", "XML", "Bring it into rows and columns, and save them as CSV (UTF-8)"),
+    (rb"(?i)(%[^\n]*\n|\s)*@relation\s", "a file of Weka (ARFF)", "Save it as CSV there"),
+    (rb"\$FL[23]|<stata_dta>|RDX[23]\n|X\n\0\0\0", "a data file of SPSS, Stata or R",
+     "Save its table as CSV (UTF-8) there"),
+    (rb"\xff{4}...\0", "an Arrow stream, as `save_to_disk` writes it",
+     "Give the folder to datasets.load_from_disk, and what that returns to texts.load"),
     (rb"SQLite format 3|ARROW1|FEA1|\x89HDF|Obj\x01|ORC", "a database or a table of another kind",
      "Save its table as CSV or Parquet"),
     (rb"7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", "an archive", "Unpack it first"),
@@ -42,7 +50,7 @@ _REFUSED = [  # how the content begins, what it is, what to do
      "Give the file that holds the texts, as CSV, JSON, Parquet or .xlsx"),
 ]
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-DAMAGED = (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, RuntimeError)
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, RuntimeError)
 
 
 @dataclass
@@ -63,13 +71,12 @@ def find(source):
         source = url2pathname(unquote(urlsplit(str(source)).path))
     elif re.match(r"(?i)[a-z][a-z0-9+.-]+:/", str(source)):
         raise LearnerError(_is_url(str(source)))
+    name = short(Path(source).name or source)
     try:
-        path = Path(source).expanduser()
+        path = _path(str(source))
         name = short(path.name or path)
         if path.is_dir():
-            inside = sorted(p.name for p in path.iterdir() if p.is_file())
-            raise LearnerError(f"{name} cannot be read, because it is a folder. Name the file in "
-                               f"it{': ' + listed(inside) if inside else ', which is empty'}.")
+            raise LearnerError(_is_folder(path, name))
         if not path.exists():
             raise LearnerError(_is_missing(path))
         if not path.is_file():
@@ -134,13 +141,53 @@ def _member(path, name):
     return archive.open(name)
 
 
+def _path(source):
+    """Return the path as it is given, or else as it was meant: without quotes, with $HOME."""
+    if not source.strip():
+        raise LearnerError("The path is empty. Give the one of a file with texts and labels.")
+    bare = os.path.expandvars(source.strip().strip("\"'"))
+    paths = [Path(form).expanduser() for form in (
+        source, bare, *(unicodedata.normalize(form, bare) for form in ("NFC", "NFD")))]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def _is_folder(path, name):
+    inside = sorted(path.iterdir())
+    files, folders = ([short(p.name) for p in inside if is_kind(p)]
+                      for is_kind in (Path.is_file, Path.is_dir))
+    said = f"{name} cannot be read, because it is a folder"
+    if {"state.json", "dataset_info.json", "dataset_dict.json"} & set(files):
+        return f"{said}. Open it with datasets.load_from_disk, and give what that returns."
+    if files and not all(file.endswith(".txt") for file in files[:100]):
+        return f"{said}. Name the file in it: {listed(files)}."
+    if not inside:
+        return f"{said}, and an empty one. Name a file."
+    return (f"{said} of {'files' if files else 'folders'}: {listed(files or folders)}. With a "
+            "text a file and a folder a class, make a table: pd.DataFrame([{'text': "
+            "p.read_text('utf-8'), 'label': p.parent.name} for p in "
+            "Path('THE FOLDER').rglob('*.txt')]). Then texts.load(table), or table.to_csv(…).")
+
+
 def _is_url(url):
     url = re.sub(r"^(\w+:/)(?=[^/])", r"\1/", url)  # a Path has one slash less
     if not re.match(r"(?i)(https?|ftp)://", url):
         return f"{short(url, 100)} is an address, not a file. Download the file and give its path."
-    if "//github.com/" in url:
-        url = url.replace("/blob/", "/raw/")
-    name = unquote(urlsplit(url).path.rpartition("/")[2]) or "texts.csv"
+    hub = re.match(r"https?://huggingface\.co/datasets/([\w.-]+/[\w.-]+)/?($|[?#]|viewer)", url)
+    if hub:
+        return ("This is a data set of the Hub, not a file. Load it with "
+                f"texts.from_hub({short(hub[1], 100)!r}, revision='main').")
+    if re.match(r"https?://(www\.)?kaggle\.com/", url):
+        return ("This is a page of Kaggle, not a file. Download the data there, signed in, and "
+                "give the path of its file.")
+    url = url.replace("?dl=0", "?dl=1").replace("&dl=0", "&dl=1")
+    url = re.sub(r"(//(?:github\.com)/[^?#]*?)/blob/", r"\1/raw/", url)
+    url = re.sub(r"(//huggingface\.co/datasets/[^?#]*?)/blob/", r"\1/resolve/", url)
+    url = re.sub(r"(//docs\.google\.com/spreadsheets/d/[\w-]+)/[^#]*(?:#(gid=\d+))?.*",
+                 r"\1/export?format=csv&\2", url).removesuffix("&")
+    url = re.sub(r"//drive\.google\.com/(?:file/d/|open\?id=)([\w-]+).*",
+                 r"//drive.google.com/uc?export=download&id=\1", url)
+    last = "" if "google.com/" in url else unquote(urlsplit(url).path.rpartition("/")[2])
+    name = last or "texts.csv"
     command = f"curl -L -o {shlex.quote(short(name, 60))} {shlex.quote(url)}"
     if len(command) > 300:
         command = f"curl -L -o {shlex.quote(short(name, 60))} 'THE ADDRESS'"
@@ -148,12 +195,16 @@ def _is_url(url):
 
 
 def _is_missing(path):
+    if path.is_symlink():
+        return f"{short(path, 250)} is a link to a file that is not there. Check the name."
     place = short(path if path.is_absolute() else f"{path} (looked for in {Path.cwd()})", 250)
     with contextlib.suppress(OSError):
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1)
         if near:
             return f"There is no file {place}. Did you mean {short(near[0], 60)}?"
-    return f"There is no file {place}. Check the name and the folder."
+    hub = " A data set of the Hub loads with texts.from_hub." * bool(
+        re.fullmatch(r"[\w-]+/[\w-]+", str(path)))
+    return f"There is no file {place}. Check the name and the folder.{hub}"
 
 
 def check_size(file, share):

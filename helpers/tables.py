@@ -4,6 +4,7 @@ What a file is: `files`; its letters: `encodings`; separators and quotation mark
 what has types already: `typed`.
 """
 
+import io
 import re
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def read(source, name, header=True, encoding=None, share=1.0, seed=0):
     as they stand; JSON, Parquet, workbooks and tables in memory keep Python values, None for what
     is missing. Raises LearnerError where nothing can be read.
     """
-    if not 0 < share <= 1:
+    if not isinstance(share, int | float) or not 0 < share <= 1:
         raise LearnerError(f"share={share} is no part of the rows. Give one such as share=0.1.")
     if not isinstance(source, str | Path):
         return typed.draw(typed.in_memory(source, name), share, seed)
@@ -40,10 +41,28 @@ def read(source, name, header=True, encoding=None, share=1.0, seed=0):
         table = typed.json_file(file, source, encoding, errors, header, share, seed)
         if table and errors == "surrogateescape":
             notes = [f"{file.name}: read as cp1252 (Western European) where it is not UTF-8."]
+    elif re.match(r"\ufeff?__label__\S", file.head.decode(encoding, "ignore")):
+        table = _fasttext(file, encoding, errors, share, seed)
     if table is None:
         table = _delimited(file, encoding, errors, header, share, seed)
     table.notes = [*file.notes, *notes, *table.notes]
     return table
+
+
+def _fasttext(file, encoding, errors, share, seed):
+    """Return the table of a file in fastText's format: __label__good and a text in each line."""
+    with io.TextIOWrapper(file.open(), encoding, errors, newline="\n") as lines:
+        rows = {number: re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line.strip(), re.DOTALL)
+                for number, line in enumerate(lines, start=1) if line.strip()}
+    labels = [[label.removeprefix("__label__").strip(",") for label in row[1].split()]
+              for row in rows.values()]
+    if all(len(several) < 2 for several in labels):
+        labels = [one[0] if one else "" for one in labels]
+    texts = [encodings.mended([row[2]], errors)[0] for row in rows.values()]
+    return typed.draw(typed.table(
+        file.name, ["label", "text"], list(map(list, zip(labels, texts, strict=True))),
+        list(rows), [f"{file.name}: read as a file of fastText's, without a header."]),
+        share, seed)
 
 
 def _delimited(file, encoding, errors, header, share, seed):
@@ -53,7 +72,17 @@ def _delimited(file, encoding, errors, header, share, seed):
     rows = {number: row if len(row) == width else (row + [""] * width)[:width]
             for number, row in found.rows.items() if number not in odd and number != found.first}
     notes, problems = found.notes, []
-    if odd:
+    again = [number for number, row in rows.items()
+             if row == found.header] if header and width > 1 else []
+    if again:
+        notes.append(f"{file.name}: left out, because the header stands there again: "
+                     f"{where(again)}.")
+        rows = {number: row for number, row in rows.items() if number not in set(again)}
+    if odd and width == 1:
+        problems.append(f"{file.name}: one field in the first row, more in {where(found.odd)}. "
+                        "What parts the columns? Save it as CSV (UTF-8), with quotation marks "
+                        "around texts that hold commas.")
+    elif odd:
         separator = found.dialect.separator
         problems.append(
             f"{file.name}: not the {width} fields of the first row in {where(found.odd)}. Does a "
@@ -76,10 +105,8 @@ def _delimited(file, encoding, errors, header, share, seed):
             damaged["lost"].append(number)
         if _TWICE.search(joined):
             damaged["twice"].append(number)
-    if damaged["nul"]:
-        problems.append(f"{file.name}: NUL characters in {where(damaged['nul'])}. The file was "
-                        "damaged, or is not a table of texts: export or download it again.")
     for kind, said in (
+        ("nul", "NUL characters, which no text has; the file may be damaged"),
         ("mixed", "read as cp1252 (Western European), because it is not UTF-8 as the rest is"),
         ("lost", "a character is lost and stands as �"),
         ("twice", "encoded twice before it was saved ('Ã©' for 'é'), and left so"),

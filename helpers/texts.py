@@ -8,6 +8,7 @@ file as a spreadsheet does, the header being row 1, those of a table in memory f
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ MAX_CHARACTERS = 1_000_000
 LONGEST_MESSAGE = 400  # characters
 _DEFAULTS = {"domain": "yours", "phenomenon": "unknown"}  # where the source lacks the column
 _HIDDEN = "-1"  # how data sets of the Hub write that a label is kept secret
+_LIKE_EMPTY = {"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "nil", "?"}
 _PREDICT = "To predict them with a trained model: python -m helpers.predict."
 
 
@@ -74,6 +76,9 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
         raise LearnerError(
             "A dictionary of splits has the keys train, validation and test, or at least train. "
             f"This one has: {tables.listed(parts)}."
+            + " As a table of columns, give pd.DataFrame(…)." * all(
+                isinstance(part, list) and not isinstance(next(iter(part), {}), dict)
+                for part in parts.values())
         )
     notes, problems, names, checked = _Notes(), [], {}, {}
     found = known = None
@@ -92,6 +97,8 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
             if found != tuple(str(option) for option in (text or "text", label or "label")):
                 notes.say(f"columns: text {tables.short(found[0])!r}, label "
                           f"{tables.short(found[1])!r}")
+        if len(parts) == 1:
+            _say_splits(table, notes)
         names[split] = table.name
         given = _class_names(parts[split], found[1])
         known = given if split == "train" else known
@@ -184,6 +191,17 @@ def report(data, tokenizer, max_length=128):
     return reports.report(data, tokenizer, max_length)
 
 
+def _say_splits(table, notes):
+    """Say that a column has the names of splits, which nobody asked to be used."""
+    usual = {"train", "training", "test", "testing", "dev", "val", "valid", "validation"}
+    for place, column in enumerate(table.cells):
+        if columns.plain(column) in ("split", "set", "subset", "partition", "usage", "type"):
+            values = table.cells.iloc[:, place].dropna().astype(str).str.strip().str.lower()
+            if len(values) and set(values) <= usual:
+                notes.say(f"{table.name}: the column {tables.short(column)!r} names splits and is "
+                          "not used. To use it, give a dictionary of the three tables.")
+
+
 def _is_file(source):
     return isinstance(source, str | Path)
 
@@ -226,6 +244,9 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     import pandas as pd
 
     cells, name = table.cells.loc[:, ~table.cells.columns.duplicated()], table.name
+    if cells[label].map(lambda value: isinstance(value, list) and len(value) == 1
+                        and isinstance(value[0], str | int)).all():
+        cells = cells.assign(**{label: cells[label].str[0]})
     _refuse_lists(name, cells, text, label)
     texts, labels = _as_texts(cells[text]), cells[label]
     if names:  # a Dataset's numbers; -1 means that there is none
@@ -233,6 +254,12 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     labels = pd.Series([value.strip() if isinstance(value, str) else value for value in labels],
                        cells.index, dtype=object)
     labels = labels.where(labels.notna(), "")
+    if "_task_hash" in cells and "answer" in cells:  # of Prodigy
+        rejected = (cells["answer"] != "accept").to_numpy()
+        notes.say_rows(f"{name}: left out, because their answer in Prodigy is not 'accept':",
+                       cells.index[rejected])
+        cells, labels = cells[~rejected], labels[~rejected]
+        texts = _as_texts(cells[text])
     dirty = cells.index[[markup.has_html(value) for value in texts]]
     if clean:
         whole, texts = texts, [markup.cleaned(value) for value in texts]
@@ -252,7 +279,8 @@ def _check(table, split, text, label, names, drop_empty, clean, notes):
     either = empty["text"] | empty["label"]
     if len(rows) and (empty["label"] | empty["text"]).all():
         if empty["label"].all():
-            raise LearnerError(_without_labels(
+            hollow = [note for note in table.notes if "formulas without values" in note]
+            raise LearnerError(hollow[0] if hollow else _without_labels(
                 name, split, f"the column {tables.short(label)!r} is empty"))
         raise LearnerError(f"{name}: no row has text and label, in the columns "
                            f"{tables.short(text)!r} and {tables.short(label)!r}. Name the right "
@@ -281,10 +309,17 @@ def _refuse_lists(name, cells, text, label):
     if _mostly(cells[label], lambda value: isinstance(value, list | tuple | set | dict)
                or bool(getattr(value, "shape", ()))
                or bool(re.fullmatch(r"\s*\[.*\]\s*", str(value), re.DOTALL))):
+        if _mostly(cells[label], lambda value: isinstance(value, dict)):
+            raise LearnerError(f"{name}: the column {tables.short(label)!r} holds objects, not "
+                               "labels. Make a column with one label a text, and name it with "
+                               "label='…'.")
+        inner = [item for value in cells[label].iloc[:100] if isinstance(value, list)
+                 for item in value]
+        marked = inner and all(isinstance(item, list | dict) for item in inner)
         raise LearnerError(
-            f"{name}: the column {tables.short(label)!r} holds lists: it looks like several "
-            "labels a text, which cannot be trained on yet. Make a column with one label a text, "
-            "and name it with label='…'.")
+            f"{name}: the column {tables.short(label)!r} holds lists: it looks like "
+            f"{'marked passages of' if marked else 'several labels'} a text, which cannot be "
+            "trained on yet. Make a column with one label a text, and name it with label='…'.")
 
 
 def _mostly(cells, is_so):
@@ -297,7 +332,7 @@ def _problems(name, rows, text, label):
     if rows.empty:
         return []
     judged = columns.judged(rows["text"]), columns.judged(rows["label"])
-    numbers = rows["text"].str.fullmatch(r"\s*[+-]?[\d.,]*\d\s*").astype(bool)
+    numbers = rows["text"].str.fullmatch(r"\s*[+-]?[\d.,:/T -]*\d\s*").astype(bool)
     if numbers.mean() > 0.5 or (judged[0]["label"] and judged[1]["text"]):
         shown = tables.short(text), tables.short(label)
         if judged[1]["text"]:
@@ -305,7 +340,7 @@ def _problems(name, rows, text, label):
                     f"different values, {shown[1]!r} the texts. Say text={shown[1]!r}, "
                     f"label={shown[0]!r}."]
         return [f"{name}: {numbers.sum():,} of {len(rows):,} texts in the column {shown[0]!r} are "
-                "numbers. Name the column that has the texts with text='…'."]
+                "numbers or dates. Name the column that has the texts with text='…'."]
     problems = []
     length = rows["text"].map(len)
     long = length > MAX_CHARACTERS
@@ -348,6 +383,11 @@ def _sort_classes(names, checked, label, known, notes):
     if known and len(ours) < len(known):
         unseen = tables.listed([c for c in known if c not in ours])
         notes.say(f"labels: no text of train has the class {unseen}; left out of the classes.")
+    gaps = [c for c in ours if c.casefold() in _LIKE_EMPTY]
+    if gaps and not known:
+        which = tables.listed(map(repr, gaps))
+        notes.say(f"labels: {which} is taken as a class. Where it means that the label is "
+                  "missing, leave those rows out of the file.")
     for c in ours:
         spellings = sorted({str(value) for value, name in classes_of.items()
                             if name == c and classes.written(value) != c})
@@ -391,11 +431,26 @@ def _refuse_what_are_no_classes(name, rows, label, ours):
                 f"{name}: the column {column!r} holds {some.format('numbers')}. It looks like a "
                 "number to predict, which is not possible yet. If you mean classes, name their "
                 "column with label='…'; ranges such as low and high need a column of their own.")
+    elif combined := _combined(ours):
+        raise LearnerError(
+            f"{name}: the column {column!r} seems to hold several labels a text, such as "
+            f"{tables.short(combined[0])!r}. That cannot be trained on yet. Make a column with "
+            "one label a text, and name it with label='…'.")
     elif len(ours) > 2 and n / len(ours) < 3:
         raise LearnerError(
             f"{name}: the column {column!r} holds {some.format('values')}, in {n:,} rows. That "
             "looks like free text; a class needs several texts. Name the column of the classes "
             "with label='…'.")
+
+
+def _combined(ours):
+    """Return the classes that are several in one, such as "Action, Comedy" beside "Comedy"."""
+    parts = {c: re.split(r"\s*[,;|]\s*", c) for c in ours}
+    times = Counter(part for some in parts.values() for part in some)
+    several = [c for c, some in parts.items() if len(some) > 1]
+    inside = {part for c in several for part in parts[c]}
+    again = sum(times[part] > 1 for part in inside)
+    return several if len(several) > 1 and again > 0.5 * len(inside) else []
 
 
 def _in_brief(problems):

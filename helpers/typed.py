@@ -1,5 +1,6 @@
 """Tables whose cells have types: in memory, JSON, Parquet, workbooks; each gives a `Table`."""
 
+import contextlib
 import datetime
 import io
 import itertools
@@ -15,6 +16,7 @@ from helpers import delimited, encodings, files
 from helpers.errors import LearnerError, listed, short, where
 
 _EXCEL_ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
+_HALF = re.compile("[\ud800-\udfff]")  # an emoji of which "\\ud83d" is left
 _BAD_JSON = (json.JSONDecodeError, RecursionError)
 
 
@@ -45,6 +47,15 @@ def table(name, columns, rows, index, notes=(), problems=()):
                            "Are rows and columns the wrong way round?")
     kept = [place for place, column in enumerate(names)
             if column or any(row[place] not in (None, "") for row in rows)]
+    notes, halves = list(notes), []
+    for number, row in zip(index, rows, strict=True):
+        for place, value in enumerate(row):
+            if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+                row[place] = _HALF.sub("\ufffd", value)
+                halves.append(number)
+    if halves:
+        halves = list(dict.fromkeys(halves))
+        notes.append(f"{name}: half of a character was lost and stands as �: {where(halves)}.")
     cells = pd.DataFrame(rows, index, range(len(names)), dtype=object)
     if len(kept) < len(names):
         cells = cells[kept]
@@ -97,6 +108,9 @@ def in_memory(source, name):
 
 def _plain(value):
     """Return a value as Python's own: numpy's and pandas' turned into it, None for missing."""
+    if isinstance(value, bytes):  # of Parquet without a type for text
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
     if value is None or isinstance(value, str | int | bool | bytes):
         return value.item() if hasattr(value, "item") else value
     if isinstance(value, float):
@@ -143,7 +157,7 @@ def parquet(file, share, seed):
 
 
 def workbook(file, header):
-    """Return the first sheet of a workbook that holds something."""
+    """Return the first sheet of a workbook that holds a table."""
     import openpyxl
 
     try:
@@ -158,6 +172,8 @@ def workbook(file, header):
                     if any(value is not None and str(value).strip() for value in row)}
                 if rows:
                     filled[sheet.title] = rows
+                if sum(sum(v is not None for v in row) > 1 for row in rows.values()) > 1:
+                    filled = {sheet.title: rows}  # a table; before it were only remarks
                     break
     # openpyxl lets through errors of several libraries
     except Exception as error:
@@ -169,7 +185,7 @@ def workbook(file, header):
     notes = []
     if sheets > 1:
         notes.append(f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} "
-                     "that holds something.")
+                     "that holds a table.")
     width = max(map(len, rows.values()))
     rows = {number: row + [None] * (width - len(row)) for number, row in rows.items()}
     usual = sorted(sum(v is not None for v in row) for row in rows.values())[len(rows) // 2]
@@ -249,6 +265,13 @@ def json_file(file, source, encoding, errors, header, share, seed):
     if rows is None:
         if not named:
             return None
+        splits = [key for key in value if key in (
+            "train", "test", "val", "valid", "validation", "dev")] if isinstance(
+                value, dict) else []
+        if len(splits) > 1:
+            raise LearnerError(f"{file.name} holds several tables: {listed(splits)}. Save each to "
+                               "a file of its own, and give a dictionary of them: {'train': "
+                               "'FILE', 'validation': 'FILE', 'test': 'FILE'}.")
         raise LearnerError(
             f"{file.name} is JSON, but not a table. It needs a list of objects with the same "
             'keys, such as [{"text": "Good.", "label": 1}, …], or an object a line.'

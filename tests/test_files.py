@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import time
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def test_blank_lines_count_as_rows_and_lines_before_the_header_are_left_out_and_
 def test_a_header_with_too_few_names_is_not_taken_for_a_remark(write):
     table = tables.read(write(CSV.replace("text,label", "text")), "the table")
     assert list(table.cells) == ["text"]
-    assert "not the 1 fields of the first row in 60 rows (2, 3, 4, …)" in table.problems[0]
+    assert "one field in the first row, more in 60 rows (2, 3, 4, …)" in table.problems[0]
 
 
 def test_columns_without_a_name_are_dropped_if_empty_and_named_by_place_otherwise(write):
@@ -295,7 +296,8 @@ def test_numbers_and_words_for_nothing_stay_texts(write):
 
 def test_nul_characters_are_named_by_row(write):
     table = tables.read(write(CSV.replace("number 5.", "num\0ber 5.")), "the table")
-    assert "NUL characters in row 7." in table.problems[0]
+    assert "NUL characters" in said(table)
+    assert "row 7." in said(table)
 
 
 def test_half_a_million_columns_are_refused_in_seconds(write):
@@ -600,3 +602,142 @@ def test_no_message_holds_a_whole_line_of_the_file(write):
     table = tables.read(write(f"{long},{long}\n{long}\n{long},1\n"), long)
     assert all(len(line) <= 400 for line in table.notes + table.problems)
     assert len(refused(write(b"%PDF", "x" * 200 + ".csv"))) <= 400
+
+
+# What an adversary tried: files of well-known data sets and of programs that people export from.
+
+
+@pytest.mark.parametrize("content", [
+    CSV.replace("\n", "\r\n") + "\x1a",  # the end of a file of DOS
+    "\ufeff\ufeff" + CSV,
+    "".join("\ufeff" + line for line in CSV.splitlines(True)),
+    "text:label\n" + "".join(f"{text}:{label}\n" for text, label in ROWS),
+    "text@label\n" + "".join(f"{text}@{label}\n" for text, label in ROWS),
+    '"text" "label"\n' + "".join(f'"{i}" "{t}" "{n}"\n' for i, (t, n) in enumerate(ROWS)),
+    "| text | label |\n|---|---|\n" + "".join(f"| {t} | {n} |\n" for t, n in ROWS),
+    "text,label\n" + "".join(f'"{text},{label}"\n' for text, label in ROWS),
+    '"text,label"\n' + "".join(f'"""{text}"",{label}"\n' for text, label in ROWS),
+])
+def test_unusual_exports_are_read_as_their_rows(write, content):
+    table = read(write(content))
+    found = table.cells[["text", "label"]].map(str.strip)
+    assert found.values.tolist() == ROWS
+
+
+def test_tweets_and_times_are_not_cut_at_their_signs(write):
+    texts = [f"@someone{i} at 10:{i:02d}" for i in range(60)]
+    table = read(write("\n".join(texts)), header=False)
+    assert cells(table) == [[text] for text in texts]
+
+
+def test_a_column_of_quoted_texts_keeps_its_commas(write):
+    texts = [f"Good, number {i}" for i in range(60)]
+    table = read(write("text\n" + "".join(f'"{text}"\n' for text in texts)))
+    assert cells(table) == [[text] for text in texts]
+
+
+def test_a_header_that_stands_again_between_rows_is_left_out_and_said(write):
+    table = read(write(CSV + "\ufeff" + CSV))
+    assert cells(table) == ROWS + ROWS
+    assert "the header stands there again: row 62." in said(table)
+
+
+def test_a_text_that_is_the_header_of_its_only_column_stays(write):
+    assert cells(read(write("text\nGood.\ntext\nBad.\n"))) == [["Good."], ["text"], ["Bad."]]
+
+
+def test_a_file_of_fasttext_is_read_as_labels_and_texts(write):
+    table = read(write("".join(f"__label__{label} {text}\n" for text, label in ROWS), "train.txt"))
+    assert table.cells[["text", "label"]].values.tolist() == ROWS
+    assert list(table.cells.index)[:2] == [1, 2]
+    table = read(write("__label__a __label__b Both.\n__label__a One.\n", "train.txt"))
+    assert table.cells["label"].tolist() == [["a", "b"], ["a"]]
+
+
+def test_few_signs_beyond_ascii_are_western_whatever_stands_beside_them(write):
+    lines = [f"Win å£{i}00 now, Ì_ or ÛÒ and some more words in this line" for i in range(60)]
+    table = read(write("".join(f"{line}\t1\n" for line in lines).encode("cp1252")), header=False)
+    assert table.cells["1"].tolist() == lines
+    table = read(write("text,label\n" + "Won£100 or 5£,1\n" * 3))
+    assert table.cells["text"].tolist() == ["Won£100 or 5£"] * 3
+    table = read(write(("text,label\n" + "Won£100 or 5£,1\n" * 3).encode("cp1252")))
+    assert table.cells["text"].tolist() == ["Won£100 or 5£"] * 3
+
+
+def test_texts_as_bytes_are_read_as_texts(tmp_path):
+    path = tmp_path / "mine.parquet"
+    pd.DataFrame({"text": [t.encode() for t, _ in ROWS], "label": 1}).to_parquet(path)
+    assert cells(read(path)) == [[text, 1] for text, _ in ROWS]
+
+
+def test_the_first_sheet_with_a_table_is_read_not_one_of_remarks(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["About this workbook"])
+    sheet = book.create_sheet("Data")
+    for row in [["text", "label"], *TYPED]:
+        sheet.append(row)
+    book.save(tmp_path / "mine.xlsx")
+    table = read(tmp_path / "mine.xlsx")
+    assert cells(table) == TYPED
+    assert "'Data'" in said(table)
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"@relation r\n@attribute text string\n@data\n'good, I think',pos\n", "Weka"),
+    (b"$FL2@(#) SPSS DATA FILE" + bytes(200), "SPSS"),
+    (b"\x1f\x8b\x08\x00" + b"\xfe" * 300, "damaged"),
+    (gzip.compress(b"X\n\0\0\0\x03" + bytes(99)), "R"),
+])
+def test_files_of_other_programs_are_refused_by_their_name(write, content, words):
+    assert words in refused(write(content))
+
+
+def test_a_folder_says_what_to_do_with_what_is_in_it(tmp_path):
+    (tmp_path / "reviews" / "pos").mkdir(parents=True)
+    assert "rglob('*.txt')" in refused(tmp_path / "reviews")
+    assert "pos" in refused(tmp_path / "reviews")
+    assert "empty" in refused(tmp_path / "reviews" / "pos")
+    (tmp_path / "reviews" / "state.json").write_text("{}")
+    assert "load_from_disk" in refused(tmp_path / "reviews")
+
+
+@pytest.mark.parametrize(("address", "words"), [
+    ("https://docs.google.com/spreadsheets/d/1Ab-C/edit?usp=sharing#gid=7",
+     "/d/1Ab-C/export?format=csv&gid=7'"),
+    ("https://docs.google.com/spreadsheets/d/1Ab-C/edit", "/d/1Ab-C/export?format=csv'"),
+    ("https://drive.google.com/file/d/1Ab-C/view?usp=sharing", "uc?export=download&id=1Ab-C'"),
+    ("https://www.dropbox.com/s/x/a.csv?dl=0", "dl=1"),
+    ("https://www.kaggle.com/datasets/a/b", "signed in"),
+    ("https://huggingface.co/datasets/some/set", "from_hub('some/set'"),
+    ("https://huggingface.co/datasets/some/set/blob/main/a.csv", "/some/set/resolve/main/a.csv"),
+])
+def test_an_address_of_a_page_becomes_one_of_the_file_or_says_the_way(address, words):
+    assert words in refused(address)
+
+
+def test_a_path_is_found_in_quotes_with_variables_and_in_either_form_of_its_letters(
+        write, monkeypatch):
+    path = write(CSV, "görüş.csv")
+    monkeypatch.setenv("MINE", str(path.parent))
+    for form in (f'"{path}"', f" {path} ", "$MINE/görüş.csv",
+                 unicodedata.normalize("NFD", str(path))):
+        assert cells(read(form)) == ROWS
+
+
+def test_a_link_to_nothing_and_an_empty_path_are_said(tmp_path):
+    (tmp_path / "mine.csv").symlink_to(tmp_path / "gone.csv")
+    assert "link to a file that is not there" in refused(tmp_path / "mine.csv")
+    assert "path is empty" in refused("")
+    assert "from_hub" in refused("some/set")
+
+
+def test_half_an_emoji_in_json_is_said(write):
+    rows = "".join(f'{{"text": "{t} \\ud83d", "label": {n}}}\n' for t, n in ROWS)
+    table = read(write(rows, "mine.jsonl"))
+    assert table.cells["text"].iloc[0] == "Text number 0. \ufffd"
+    assert "half of a character was lost" in said(table)
+
+
+def test_json_with_several_splits_is_refused_with_the_way_out(write):
+    content = json.dumps({"train": RECORDS[:40], "test": RECORDS[40:]})
+    assert "several tables: train, test" in refused(write(content, "mine.json"))

@@ -600,3 +600,137 @@ def test_a_file_of_the_kinds_that_people_bring_is_read_whole(file, options, coun
 @pytest.mark.parametrize(("file", "message"), REFUSED)
 def test_a_file_that_cannot_be_trained_on_is_refused_with_what_it_looks_like(file, message):
     assert message in refused(CASES / file)
+
+
+# What an adversary tried: files of well-known data sets and of programs that people export from.
+
+
+def test_a_first_row_whose_label_is_a_usual_name_is_still_no_header(write):
+    rows = "".join(f"{('ham', 'spam')[i % 3 == 0]}\t{text}\n"
+                   for i, text in enumerate(sentences(60)))
+    assert "header=False" in refused(write(rows))
+
+
+def test_a_question_with_a_full_stop_after_it_is_a_header(write):
+    question = "What did you think of the course? Please explain in a few words."
+    rows = "".join(f'"{text}",{("Yes", "No")[i % 2]}\n' for i, text in enumerate(sentences(60)))
+    data = texts.load(write(f"{question},Would you come again?\n{rows}"))
+    assert names_of(data) == ["No", "Yes"]
+    assert len(pairs(data)) == 60
+
+
+def test_one_of_several_labels_is_not_taken_for_the_label(write):
+    rows = pd.DataFrame({"comment": sentences(60), **{
+        name: [int(i % k == 0) for i in range(60)]
+        for k, name in enumerate(("toxic", "threat", "insult"), start=2)}})
+    assert "several labels a text" in refused(rows)
+    rows["rater"] = [i % 4 for i in range(60)]
+    assert "several labels a text" in refused(rows)
+    assert names_of(texts.load(rows[["comment", "toxic"]])) == ["0", "1"]
+    assert names_of(texts.load(rows, label="threat")) == ["0", "1"]
+
+
+def test_candidates_for_the_label_are_named_and_no_column_of_lists_is_one():
+    rows = table(["a", "b"], mood=[("x", "y", "z")[i % 3] for i in range(120)],
+                 helpful=[[0, i % 3] for i in range(120)])
+    message = refused(rows.rename(columns={"label": "kind"}))
+    assert "'mood', 'kind' may" in message
+    assert "helpful" not in message
+
+
+def test_a_column_that_is_nearly_empty_is_no_candidate():
+    rows = table(["ham", "spam"]).rename(columns={"text": "v2", "label": "v1"})
+    rows["Unnamed: 2"] = [None] * 118 + sentences(2)
+    assert len(pairs(texts.load(rows))) == 120
+
+
+def test_texts_in_numbered_columns_are_pairs_wherever_the_number_stands():
+    rows = table(["0", "1"]).rename(columns={"text": "#1 String"})
+    rows["#2 String"] = sentences(121)[1:]
+    assert "pairs of texts" in refused(rows)
+
+
+def test_lists_of_one_label_are_labels_and_other_lists_are_refused_for_what_they_are():
+    assert names_of(texts.load(table([["POS"], ["NEG"]]))) == ["NEG", "POS"]
+    assert "several labels" in refused(table([["POS"], ["NEG", "POS"]]))
+    assert "marked passages" in refused(table([[[0, 3, "ORG"]], [[4, 6, "LOC"]]]))
+
+
+def test_answers_that_are_rejected_in_prodigy_are_left_out():
+    rows = table(["POS", "NEG"], answer=["reject", *["accept"] * 119], _task_hash=range(120))
+    data = texts.load(rows)
+    assert len(pairs(data)) == 119
+    assert any("Prodigy" in note and "row 0" in note for note in data.notes)
+
+
+def test_objects_within_objects_are_said_with_the_way_out():
+    rows = [{"id": i, "annotations": [{"result": ["Pos"]}], "data": {"text": text}}
+            for i, text in enumerate(sentences(60))]
+    assert "objects within its objects: annotations, data" in refused(rows)
+    chat = [{"messages": [{"role": "user", "content": text}]} for text in sentences(60)]
+    assert "objects within its objects: messages" in refused(chat)
+
+
+def test_labels_that_may_mean_nothing_are_classes_and_said():
+    data = texts.load(table(["yes", "no", "N/A"]))
+    assert names_of(data) == ["N/A", "no", "yes"]
+    assert any("'N/A'" in note and "missing" in note for note in data.notes)
+
+
+def test_signs_of_no_width_make_no_class_of_their_own():
+    assert names_of(texts.load(table(["pos", "neg\u200b", "neg", "\ufeffpos"]))) == ["neg", "pos"]
+
+
+def test_scales_with_extremes_and_signs_are_in_their_order():
+    scale = ["Extremely Negative", "Negative", "Neutral", "Positive", "Extremely Positive"]
+    assert classes.ordered(set(scale)) == scale
+    assert classes.ordered(["+", "-"]) == ["-", "+"]
+
+
+def test_nul_characters_go_with_clean(write):
+    path = write(CSV.replace("number 5.", "num\0ber 5."))
+    assert "clean=True" in refused(path)
+    assert len(pairs(texts.load(path, clean=True))) == 100
+
+
+def test_formulas_without_values_are_said_as_what_is_wrong(tmp_path):
+    rows = table(["a", "b"]).assign(label="=A1")
+    rows.to_excel(tmp_path / "mine.xlsx", index=False)
+    assert "formulas without values" in refused(tmp_path / "mine.xlsx")
+
+
+def test_columns_in_a_dictionary_are_told_from_misnamed_splits():
+    assert "pd.DataFrame" in refused({"text": ["a", "b"], "label": [0, 1]})
+    assert "pd.DataFrame" not in refused({"train": TABLE, "tset": TABLE})
+
+
+def test_a_single_column_named_the_wrong_way_round_is_told(write):
+    rows = table(["good", "bad"]).rename(columns={"text": "review", "label": "verdict"})
+    assert "Did you mean text='review'?" in refused(rows, None, "review")
+    assert "Did you mean label='verdict'?" in refused(rows, "verdict")
+
+
+def test_dates_are_no_texts():
+    rows = table(["a", "b"], day=[f"2020-01-{1 + i % 28:02d} 10:{i % 60:02d}" for i in range(120)])
+    assert "numbers or dates" in refused(rows, "day")
+
+
+def test_several_labels_in_one_cell_are_not_taken_for_a_class():
+    assert "several labels a text" in refused(table(
+        ["Action, Comedy", "Drama", "Comedy, Drama", "Action", "Horror, Drama"]))
+    fine = ["Food, drink", "Food, service", "Rooms"]
+    assert names_of(texts.load(table(fine))) == fine
+
+
+def test_labels_that_are_objects_are_said_as_such():
+    assert "holds objects" in refused(table([{"name": "a"}, {"name": "b"}]))
+
+
+def test_a_column_of_splits_is_said_as_not_used():
+    data = texts.load(table(["a", "b"], split=["train", "dev", "test"] * 40))
+    assert any("'split' names splits" in note for note in data.notes)
+
+
+def test_a_share_or_an_encoding_of_another_type_is_refused(write):
+    assert "share=0.1" in refused(write(CSV), share="0.1")
+    assert "no encoding has that name" in refused(write(CSV), encoding=5)
