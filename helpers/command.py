@@ -16,18 +16,25 @@ _VALUES = re.compile(r"\b(text|label|encoding|share|max_length)="
                      r"""('[^']*'|"[^"]*"|…|[\w.+-]*\w)""")
 
 
-def data_options(parser):
-    """Add the options that say which file of texts to read, and how."""
+def file_options(parser, *, data, label):
+    """Add the options that say how to read a file of texts; `data`, `label` are two help texts."""
     add = parser.add_argument
-    add("--data", metavar="FILE", help="your texts: a table with a column of texts and one of "
-        "labels (CSV, TSV, Excel, JSON, Parquet)")
+    add("--data", metavar="FILE", help=f"{data} (CSV, TSV, Excel, JSON, Parquet)")
     add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised")
-    add("--label", metavar="COLUMN", help="the column of the labels, likewise")
+    add("--label", metavar="COLUMN", help=label)
     add("--no-header", dest="header", action="store_false",
         help="the first row is a text already; columns are then named 1, 2, …")
     add("--encoding", metavar="NAME", help="of the file, such as cp1252 (default: found out)")
-    add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--clean", action="store_true", help="take HTML out of the texts")
+
+
+def data_options(parser):
+    """Add the options that say which file of labelled texts to read, and how."""
+    file_options(parser, data="your texts: a table with a column of texts and one of labels; "
+                 "without it, the project's reviews are read",
+                 label="the column of the labels, likewise")
+    add = parser.add_argument
+    add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--share", type=share, default=1.0, metavar="S",
         help="read only this share of the rows, such as 0.1, drawn by chance")
 

@@ -101,6 +101,7 @@ def finetune(options, *, progress=True, on_step=None):
         classes = data["train"].features["label"].names
         model, tokenizer = classifiers.load(options.model, config, classes,
                                             max_length=options.max_length, seed=options.seed)
+        model.config.cleaned_texts = options.clean  # helpers.predict does the same to its texts
         _print_report(data, tokenizer, options, progress and state.is_main_process)
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
@@ -193,7 +194,7 @@ def _metrics(options, recipe, config, origin, data, run, cost):
         "learning_rate": recipe.learning_rate, "layers": config.num_hidden_layers,
         "layers_frozen": recipe.layers_frozen(config),
         "class_weights": options.class_weights, "metric": options.metric, **best,
-        "seed": options.seed, "max_length": options.max_length,
+        "seed": options.seed, "max_length": options.max_length, "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},
         "train_texts_by_class": {name: train.count(c) for c, name in enumerate(classes)},
         "texts_as_long": run.cut,
@@ -309,7 +310,8 @@ def _push(options):
     try:
         address = sharing.push(options.output, options.push)
     except LearnerError as error:
-        again = f"from helpers import sharing; sharing.push({options.output!r}, {options.push!r})"
+        again = ("from helpers import sharing; "
+                 f"print(sharing.push({options.output!r}, {options.push!r}))")
         print(f"{command.said(str(error))}\nThe model is saved in {options.output}. To upload it "
               f'later: python -c "{again}"', file=sys.stderr)
         return NOT_PUSHED
@@ -328,7 +330,7 @@ def parser():
     add("--output", required=True, metavar="DIR", help="where the model goes; a new directory")
     command.data_options(found)
     add("--test-data", metavar="FILE", help="texts to test with, in a file of their own (default: "
-        "a fifth of FILE); without --data, the project's reviews are read")
+        "a fifth of FILE)")
     add("--model", default="bert", metavar="NAME", help="bert, gpt2, a folder, or a model's name "
         "on the Hub (default: %(default)s)")
     add("--recipe", choices=("auto", *RECIPES), default="auto",

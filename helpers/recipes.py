@@ -111,7 +111,7 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
     `checkpoints` is a `parallel.Checkpoints` that has begun; its identity says what else there is
     to know. `kept` is the file for the outputs of frozen layers. Prints how much memory it takes.
 
-    Raises LearnerError for a loss that is not finite and a lack of disk.
+    Raises LearnerError for a training that diverges and a lack of disk.
     """
     from sklearn.metrics import f1_score
     from tqdm.auto import tqdm
@@ -150,6 +150,14 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
             validate=validate if chosen["metric"] else None, checkpoint=checkpoints, on_step=show,
         )
     found = {split: evaluate(split) for split in ("validation", "test")}
+    guessing = math.log(len(classes))
+    ended = min(curve.final_loss(), found["validation"].loss)  # the epoch kept may be a good one
+    if ended > 2 * max(guessing, curve.loss[0]):
+        raise LearnerError(
+            f"The loss ended at {ended:.3g}, far above the {guessing:.2f} of guessing: the "
+            "training has diverged, so nothing is saved. Choose a lower --learning-rate than "
+            f"{recipe.learning_rate:g}{checkpoints.remedy()}"
+        )
     return Run(
         curve, {split: scores.scores(f.labels, f.predictions, classes, train_labels=labels)
                 for split, f in found.items()},
