@@ -9,6 +9,8 @@ import shlex
 import sys
 import threading
 
+from helpers.errors import LearnerError
+
 # How a call in a notebook is written, and the option of the command line that does the same.
 _SWITCHES = {"drop_empty=True": "--drop-empty", "clean=True": "--clean",
              "header=False": "--no-header"}
@@ -68,6 +70,24 @@ def printed_as_options():
             yield
     finally:
         print(said(printed.getvalue()), end="")
+
+
+@contextlib.contextmanager
+def enough_memory(batch_size, max_length):
+    """Turn a lack of memory for batches of such a size into a LearnerError that says what helps."""
+    import torch
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # On a GPU a lack of memory has a type of its own, on a CPU only words.
+        if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
+                or "can't allocate memory" in str(error)):
+            raise
+        raise LearnerError(
+            f"The memory was used up with a batch of {batch_size}. Try --batch-size "
+            f"{max(1, batch_size // 2)} or a --max-length below {max_length}."
+        ) from None
 
 
 @contextlib.contextmanager

@@ -119,19 +119,10 @@ def finetune(options, *, progress=True, on_step=None):
     if keeper.steps and accelerator.is_main_process:
         print(f"Going on after step {keeper.steps}.")
     try:
-        with Measured() as cost:
+        with Measured() as cost, command.enough_memory(recipe.batch_size, options.max_length):
             run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, keeper,
                                     kept=output / FROZEN / "hidden", progress=progress,
                                     on_step=on_step)
-    except (RuntimeError, MemoryError) as error:
-        # On a GPU a lack of memory has a type of its own, on a CPU only words.
-        if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
-                or "can't allocate memory" in str(error)):
-            raise
-        raise LearnerError(
-            f"The memory was used up with a batch of {recipe.batch_size}. Try --batch-size "
-            f"{max(1, recipe.batch_size // 2)} or a --max-length below {options.max_length}."
-        ) from None
     finally:
         if accelerator.is_main_process:
             shutil.rmtree(output / FROZEN, ignore_errors=True)
@@ -282,8 +273,10 @@ def main(arguments=None):
         return 2
     except KeyboardInterrupt:
         again = " without --overwrite" if options.overwrite else ""
-        print(f"Stopped. The same command{again} goes on from the last checkpoint.",
-              file=sys.stderr)
+        kept = (Path(options.output) / CHECKPOINT).exists()
+        print(f"Stopped. The same command{again} goes on from the last checkpoint." if kept else
+              "Stopped before the first checkpoint, so the same command begins anew; --every says "
+              "how often there is one.", file=sys.stderr)
         return 130
     if os.environ.get("RANK", "0") != "0":
         return 0

@@ -149,16 +149,9 @@ def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress
         rows.sort(key=sizes.__getitem__, reverse=True)  # little padding; what takes most, first
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            try:
+            with command.enough_memory(len(part), most):
                 found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
                                                batch_size, most)
-            except (RuntimeError, MemoryError) as error:
-                if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
-                        or "can't allocate memory" in str(error)):
-                    raise
-                raise LearnerError(
-                    f"The memory was used up with {len(part)} texts at once. Try --batch-size "
-                    f"{max(1, batch_size // 4)} or a --max-length below {most}.") from None
             bar.update(len(part))
     best, filled = found.max(-1), found[:, 0].isfinite().tolist()
     if rows and not found[rows].isfinite().all():

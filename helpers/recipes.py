@@ -189,6 +189,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
     from datasets import concatenate_datasets
 
     layers, seed = recipe.layers_frozen(model.config), chosen["seed"]
+    most = min(recipe.batch_size, len(encoded["train"]))
     best = chosen["metric"] is not None
     if layers:
         frozen.freeze(model, layers)
@@ -198,7 +199,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
             fitted = frozen.UpperLayers(model, layers)
             longest = max(batching.lengths(encoded["train"]))
             row = frozen.FrozenOutputs(torch.zeros(longest, shape[1]), [longest], [0])
-            _say_memory(model, fitted, frozen.loader(row, 1), recipe, accelerator, best,
+            _say_memory(model, fitted, frozen.loader(row, 1), most, accelerator, best,
                         frozen.size(shape))
             with accelerator.autocast():
                 made = frozen.outputs(
@@ -216,7 +217,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
     fitted = frozen.ComputedAnew(model, layers) if layers else model
     by_length = {split: batching.by_length(rows) for split, rows in encoded.items()}
     longest = by_length["train"].select([len(encoded["train"]) - 1])
-    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), recipe, accelerator, best)
+    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), most, accelerator, best)
     return fitted, {
         split: batching.loader(encoded[split] if split == "train" else rows, tokenizer,
                                recipe.batch_size, train=split == "train", seed=seed)
@@ -234,11 +235,11 @@ def _agreed(value, accelerator):
     return values[0]
 
 
-def _say_memory(model, fitted, longest, recipe, accelerator, best, kept=0):
+def _say_memory(model, fitted, longest, batch_size, accelerator, best, kept=0):
     """Print about how much memory the training takes, and whether there is as much."""
     if not accelerator.is_main_process:
         return
-    rows = math.ceil(recipe.batch_size / accelerator.num_processes)
+    rows = math.ceil(batch_size / accelerator.num_processes)
     with accelerator.autocast():
         needed = memory(fitted, next(iter(longest)), rows, model.device, best=best, kept=kept)
     each = " in each process" if accelerator.num_processes > 1 else ""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pandas
 import pytest
@@ -328,7 +329,8 @@ def test_what_does_not_fit_the_model_is_said_before_weights_or_texts_are_loaded(
 
 
 @pytest.mark.parametrize(("kind", "size", "most"), [
-    ("bert", 512, 512), ("camembert", 514, 512), ("xlm-roberta", 514, 512), ("t5", None, 10_000)])
+    ("bert", 512, 512), ("camembert", 514, 512), ("xlm-roberta", 514, 512),
+    ("xlnet", None, 10_000)])
 def test_the_length_that_a_model_reads_is_counted_as_in_predicting(kind, size, most):
     sizes = {"max_position_embeddings": size} if size else {}
     config = AutoConfig.for_model(kind, pad_token_id=1, **sizes)
@@ -658,6 +660,19 @@ def test_too_little_memory_is_said_before_the_training(texts, tmp_path, monkeypa
     assert "Training takes about " in said
     assert "There are 0.1 GB" in said
     assert "smaller --batch-size" in said
+
+
+def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tmp_path, capsys):
+    assert run(texts, tmp_path / "m", "--epochs", "1", "--batch-size", "100000") == 0
+    assert float(re.search(r"takes about ([\d.]+) GB", capsys.readouterr().out)[1]) < 5
+
+
+def test_stopped_before_the_first_checkpoint_it_promises_none(
+    texts, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(recipes, "carry_out", Mock(side_effect=KeyboardInterrupt))
+    assert run(texts, tmp_path / "m") == 130
+    assert "before the first checkpoint, so the same command begins" in capsys.readouterr().err
 
 
 @pytest.mark.slow
