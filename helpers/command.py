@@ -74,7 +74,7 @@ def printed_as_options():
 
 @contextlib.contextmanager
 def enough_memory(batch_size, max_length):
-    """Turn a lack of memory for batches of such a size into a LearnerError that says what helps."""
+    """Turn a lack of memory for batches of such a size into a LearnerError."""
     import torch
 
     try:

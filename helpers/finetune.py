@@ -77,7 +77,7 @@ def finetune(options, *, progress=True, on_step=None):
     one writes, all return the same. `on_step(curve)` is called after every step.
 
     Raises LearnerError for data that cannot be trained on, a model that is not there or not of
-    a known kind, an output folder that holds something else, a loss that is not finite, and a
+    a known kind, an output folder that holds something else, a training that diverges, and a
     lack of memory or disk.
     """
     import torch

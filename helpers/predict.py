@@ -149,7 +149,7 @@ def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress
         rows.sort(key=sizes.__getitem__, reverse=True)  # little padding; what takes most, first
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            with command.enough_memory(len(part), most):
+            with command.enough_memory(batch_size, most):
                 found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
                                                batch_size, most)
             bar.update(len(part))

@@ -404,5 +404,5 @@ def test_a_lack_of_memory_is_said_with_the_way_out(folder, monkeypatch):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(training, "predict", full)
-    with pytest.raises(LearnerError, match=r"--batch-size 8"):
+    with pytest.raises(LearnerError, match=r"--batch-size 16 or"):
         predict.predictions(folder, ["Fine."])
