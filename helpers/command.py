@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import math
+import os
 import re
 import shlex
 import sys
@@ -110,6 +111,12 @@ def stage(what, progress=True):
         finally:
             done.set()
             ticking.join()
+
+
+def pipe_closed():
+    """Print nothing more, for whoever reads it has enough; returns the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def prepare_console():

@@ -278,6 +278,9 @@ def main(arguments=None):
               "Stopped before the first checkpoint, so the same command begins anew; --every says "
               "how often there is one.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        print("Stopped: what is printed goes into a pipe that is closed.", file=sys.stderr)
+        return command.pipe_closed()
     if os.environ.get("RANK", "0") != "0":
         return 0
     test = metrics["test"]

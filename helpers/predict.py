@@ -399,8 +399,7 @@ def main(arguments=None):
         print("\nStopped." + (" Nothing was written." if options.data else ""), file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever reads the answers has enough of them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return command.pipe_closed()
     return 0
 
 

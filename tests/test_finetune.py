@@ -675,6 +675,17 @@ def test_stopped_before_the_first_checkpoint_it_promises_none(
     assert "before the first checkpoint, so the same command begins" in capsys.readouterr().err
 
 
+def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
+         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.close()
+    said = run.stderr.read().decode()
+    assert run.wait() == 141
+    assert "Stopped: what is printed goes into a pipe that is closed." in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "size"), [("full", 8), ("full", 64), ("fast", 64)])
 def test_the_memory_foretold_is_about_what_is_taken(recipe, size, data, tmp_path):
