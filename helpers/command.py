@@ -120,10 +120,10 @@ def pipe_closed():
 
 
 def prepare_console():
-    """Let a console that lacks the letters of a path or a text print their codes instead."""
+    """Print line by line, into pipes, too, and the codes of letters that the console lacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def at_least(lowest):

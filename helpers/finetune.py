@@ -266,7 +266,11 @@ def main(arguments=None):
             return _push(options)
         if started or options.threads:  # torchrun would give each but one
             torch.set_num_threads(threads)
-        metrics = finetune(options)
+        test = (metrics := finetune(options))["test"]
+        if os.environ.get("RANK", "0") == "0":
+            low, high = test["interval_95"]
+            print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
+                  f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
     except LearnerError as error:
         if not parallel.leave_message(error):
             print(command.said(str(error)), file=sys.stderr)
@@ -283,10 +287,6 @@ def main(arguments=None):
         return command.pipe_closed()
     if os.environ.get("RANK", "0") != "0":
         return 0
-    test = metrics["test"]
-    low, high = test["interval_95"]
-    print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
-          f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
     return 0 if parallel.was_launched() else _push(options)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -678,7 +679,8 @@ def test_stopped_before_the_first_checkpoint_it_promises_none(
 def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
-         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
     run.stdout.close()
     said = run.stderr.read().decode()
     assert run.wait() == 141
