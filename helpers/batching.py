@@ -26,7 +26,10 @@ def tokenize(dataset, tokenizer, max_length=MAX_TOKENS):
 
 def lengths(encoded):
     """Return the number of tokens of each text of a tokenized data set."""
-    return [len(ids) for ids in encoded["input_ids"][:]]
+    import pyarrow.compute
+
+    column = encoded.select_columns("input_ids").with_format("arrow")[:]["input_ids"]
+    return pyarrow.compute.list_value_length(column).to_pylist()
 
 
 def by_length(encoded):

@@ -1,10 +1,9 @@
 """A classifier to train: any pretrained encoder or GPT-2, with a head for the classes at hand."""
 
 import contextlib
-import math
 from pathlib import Path
 
-from helpers import checkpoints, tables
+from helpers import checkpoints, tables, training
 from helpers.errors import LearnerError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
@@ -35,10 +34,7 @@ def find(asked):
 
 def check_length(asked, config, max_length):
     """Raise LearnerError if a model with this config reads fewer than `max_length` tokens."""
-    most = getattr(config, "max_position_embeddings", math.inf)
-    if config.model_type == "roberta":  # whose positions start after that of padding
-        most -= config.pad_token_id + 1
-    if max_length > most:
+    if max_length > (most := training.positions(config)):
         raise LearnerError(f"--max-length {max_length}: {asked} reads {most} tokens at most.")
 
 

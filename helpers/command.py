@@ -4,10 +4,13 @@ import argparse
 import contextlib
 import io
 import math
+import os
 import re
 import shlex
 import sys
 import threading
+
+from helpers.errors import LearnerError
 
 # How a call in a notebook is written, and the option of the command line that does the same.
 _SWITCHES = {"drop_empty=True": "--drop-empty", "clean=True": "--clean",
@@ -16,18 +19,25 @@ _VALUES = re.compile(r"\b(text|label|encoding|share|max_length)="
                      r"""('[^']*'|"[^"]*"|…|[\w.+-]*\w)""")
 
 
-def data_options(parser):
-    """Add the options that say which file of texts to read, and how."""
+def file_options(parser, *, data, label):
+    """Add the options that say how to read a file of texts; `data`, `label` are two help texts."""
     add = parser.add_argument
-    add("--data", metavar="FILE", help="your texts: a table with a column of texts and one of "
-        "labels (CSV, TSV, Excel, JSON, Parquet)")
+    add("--data", metavar="FILE", help=f"{data} (CSV, TSV, Excel, JSON, Parquet)")
     add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised")
-    add("--label", metavar="COLUMN", help="the column of the labels, likewise")
+    add("--label", metavar="COLUMN", help=label)
     add("--no-header", dest="header", action="store_false",
         help="the first row is a text already; columns are then named 1, 2, …")
     add("--encoding", metavar="NAME", help="of the file, such as cp1252 (default: found out)")
-    add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--clean", action="store_true", help="take HTML out of the texts")
+
+
+def data_options(parser):
+    """Add the options that say which file of labelled texts to read, and how."""
+    file_options(parser, data="your texts: a table with a column of texts and one of labels; "
+                 "without it, the project's reviews are read",
+                 label="the column of the labels, likewise")
+    add = parser.add_argument
+    add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--share", type=share, default=1.0, metavar="S",
         help="read only this share of the rows, such as 0.1, drawn by chance")
 
@@ -64,6 +74,24 @@ def printed_as_options():
 
 
 @contextlib.contextmanager
+def enough_memory(batch_size, max_length):
+    """Turn a lack of memory for batches of such a size into a LearnerError."""
+    import torch
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # On a GPU a lack of memory has a type of its own, on a CPU only words.
+        if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
+                or "can't allocate memory" in str(error)):
+            raise
+        raise LearnerError(
+            f"The memory was used up with a batch of {batch_size}. Try --batch-size "
+            f"{max(1, batch_size // 2)} or a --max-length below {max_length}."
+        ) from None
+
+
+@contextlib.contextmanager
 def stage(what, progress=True):
     """Show what a block does and for how long it has been at it, until it has ended."""
     from tqdm.auto import tqdm
@@ -85,11 +113,17 @@ def stage(what, progress=True):
             ticking.join()
 
 
+def pipe_closed():
+    """Print nothing more, for whoever reads it has enough; returns the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
 def prepare_console():
-    """Let a console that lacks the letters of a path or a text print their codes instead."""
+    """Print line by line, into pipes, too, and the codes of letters that the console lacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def at_least(lowest):

@@ -77,7 +77,7 @@ def finetune(options, *, progress=True, on_step=None):
     one writes, all return the same. `on_step(curve)` is called after every step.
 
     Raises LearnerError for data that cannot be trained on, a model that is not there or not of
-    a known kind, an output folder that holds something else, a loss that is not finite, and a
+    a known kind, an output folder that holds something else, a training that diverges, and a
     lack of memory or disk.
     """
     import torch
@@ -101,6 +101,7 @@ def finetune(options, *, progress=True, on_step=None):
         classes = data["train"].features["label"].names
         model, tokenizer = classifiers.load(options.model, config, classes,
                                             max_length=options.max_length, seed=options.seed)
+        model.config.cleaned_texts = options.clean  # helpers.predict does the same to its texts
         _print_report(data, tokenizer, options, progress and state.is_main_process)
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
@@ -118,19 +119,10 @@ def finetune(options, *, progress=True, on_step=None):
     if keeper.steps and accelerator.is_main_process:
         print(f"Going on after step {keeper.steps}.")
     try:
-        with Measured() as cost:
+        with Measured() as cost, command.enough_memory(recipe.batch_size, options.max_length):
             run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, keeper,
                                     kept=output / FROZEN / "hidden", progress=progress,
                                     on_step=on_step)
-    except (RuntimeError, MemoryError) as error:
-        # On a GPU a lack of memory has a type of its own, on a CPU only words.
-        if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
-                or "can't allocate memory" in str(error)):
-            raise
-        raise LearnerError(
-            f"The memory was used up with a batch of {recipe.batch_size}. Try --batch-size "
-            f"{max(1, recipe.batch_size // 2)} or a --max-length below {options.max_length}."
-        ) from None
     finally:
         if accelerator.is_main_process:
             shutil.rmtree(output / FROZEN, ignore_errors=True)
@@ -193,7 +185,7 @@ def _metrics(options, recipe, config, origin, data, run, cost):
         "learning_rate": recipe.learning_rate, "layers": config.num_hidden_layers,
         "layers_frozen": recipe.layers_frozen(config),
         "class_weights": options.class_weights, "metric": options.metric, **best,
-        "seed": options.seed, "max_length": options.max_length,
+        "seed": options.seed, "max_length": options.max_length, "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},
         "train_texts_by_class": {name: train.count(c) for c, name in enumerate(classes)},
         "texts_as_long": run.cut,
@@ -274,22 +266,27 @@ def main(arguments=None):
             return _push(options)
         if started or options.threads:  # torchrun would give each but one
             torch.set_num_threads(threads)
-        metrics = finetune(options)
+        test = (metrics := finetune(options))["test"]
+        if os.environ.get("RANK", "0") == "0":
+            low, high = test["interval_95"]
+            print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
+                  f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
     except LearnerError as error:
         if not parallel.leave_message(error):
             print(command.said(str(error)), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = " without --overwrite" if options.overwrite else ""
-        print(f"Stopped. The same command{again} goes on from the last checkpoint.",
-              file=sys.stderr)
+        kept = (Path(options.output) / CHECKPOINT).exists()
+        print(f"Stopped. The same command{again} goes on from the last checkpoint." if kept else
+              "Stopped before the first checkpoint, so the same command begins anew; --every says "
+              "how often there is one.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        print("Stopped: what is printed goes into a pipe that is closed.", file=sys.stderr)
+        return command.pipe_closed()
     if os.environ.get("RANK", "0") != "0":
         return 0
-    test = metrics["test"]
-    low, high = test["interval_95"]
-    print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
-          f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
     return 0 if parallel.was_launched() else _push(options)
 
 
@@ -309,7 +306,8 @@ def _push(options):
     try:
         address = sharing.push(options.output, options.push)
     except LearnerError as error:
-        again = f"from helpers import sharing; sharing.push({options.output!r}, {options.push!r})"
+        again = ("from helpers import sharing; "
+                 f"print(sharing.push({options.output!r}, {options.push!r}))")
         print(f"{command.said(str(error))}\nThe model is saved in {options.output}. To upload it "
               f'later: python -c "{again}"', file=sys.stderr)
         return NOT_PUSHED
@@ -328,7 +326,7 @@ def parser():
     add("--output", required=True, metavar="DIR", help="where the model goes; a new directory")
     command.data_options(found)
     add("--test-data", metavar="FILE", help="texts to test with, in a file of their own (default: "
-        "a fifth of FILE); without --data, the project's reviews are read")
+        "a fifth of FILE)")
     add("--model", default="bert", metavar="NAME", help="bert, gpt2, a folder, or a model's name "
         "on the Hub (default: %(default)s)")
     add("--recipe", choices=("auto", *RECIPES), default="auto",

@@ -161,11 +161,10 @@ def _loss(output, labels, rows, class_weights):
 
 def _diverged(step, steps, learning_rate, checkpoint):
     """Return the error for a loss or gradient that is not finite."""
-    stale = checkpoint is not None and checkpoint.file.exists()
     return LearnerError(
         f"Step {step} of {steps}: the loss or its gradient is not finite, so nothing is saved. "
         f"Choose a lower --learning-rate than {learning_rate:g}"
-        + (", and --overwrite: the checkpoint would lead to the same end." if stale else ".")
+        + (checkpoint.remedy() if checkpoint is not None else ".")
     )
 
 
@@ -235,6 +234,12 @@ class Checkpoints:
             )
         if self.anew and state.is_main_process:
             self.file.unlink(missing_ok=True)
+
+    def remedy(self):
+        """Return what goes on from "a lower --learning-rate than 1" after a diverged run."""
+        if self.file.exists():
+            return ", and --overwrite: the checkpoint would lead to the same end."
+        return "."
 
     def restore(self, model, optimizer, scheduler, curve):
         """Set everything back to the checkpoint, if there is one, and let go of its memory.

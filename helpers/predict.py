@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers import checkpoints, command, paths, tables, texts, training
+from helpers import checkpoints, command, markup, paths, tables, texts, training
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -27,21 +27,23 @@ EPILOG = """output:
   .csv .tsv .jsonl .parquet .xlsx, by its ending. A row stands there for each row of --data, in
   the same order: id (from a column of that name, else the row's number), text, label,
   probability (of that label), and the probability of each class. A text that is empty gets no
-  label.
+  label. The text stands there as in --data, also where HTML was taken out for the model; where
+  the model was trained with --clean, that is done without being asked for.
 """
 
 
-def predictions(model, texts, *, max_length=None, batch_size=32, progress=False):
+def predictions(model, texts, *, max_length=None, batch_size=32, clean=False, progress=False):
     """Return a DataFrame with a row for each text: text, label, probability, and every class's.
 
     `model` is a folder, a name on the Hub, or what `load` returned, which saves loading it again.
     An empty text has no label and no probabilities. `max_length` is the number of tokens at which
-    texts are cut; without it, they are cut where the model ends.
+    texts are cut; without it, they are cut where the model ends. HTML is taken out of what the
+    model reads with `clean`, and always where `helpers.finetune` trained it with --clean.
 
     Raises LearnerError for a model that cannot be loaded or is no classifier.
     """
     pair = load(model) if isinstance(model, str | os.PathLike) else model
-    return _classified(*pair, list(texts), max_length, batch_size, progress)[0]
+    return _classified(*pair, list(texts), max_length, batch_size, clean, progress)[0]
 
 
 def load(asked):
@@ -122,7 +124,7 @@ def _check(asked, model, tokenizer, missing):
             "tokenizer's files are missing, or another model's. Save both together.")
 
 
-def _classified(model, tokenizer, texts, max_length, batch_size, progress):
+def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress):
     """Return the DataFrame of `predictions`, and the number of texts that were cut."""
     import pandas as pd
     import torch
@@ -131,6 +133,9 @@ def _classified(model, tokenizer, texts, max_length, batch_size, progress):
     # A half of a surrogate pair, as JSON may hold it, is no character that a tokenizer takes.
     texts = ["" if text is None else str(text).encode("utf-8", "replace").decode()
              for text in texts]
+    shown = texts
+    if clean or getattr(model.config, "cleaned_texts", False):
+        texts = [markup.cleaned(text) for text in texts]
     most = training.most_tokens(model, tokenizer, max_length)
     names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
     found = torch.full((len(texts), len(names)), math.nan)
@@ -144,16 +149,9 @@ def _classified(model, tokenizer, texts, max_length, batch_size, progress):
         rows.sort(key=sizes.__getitem__, reverse=True)  # little padding; what takes most, first
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            try:
+            with command.enough_memory(batch_size, most):
                 found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
                                                batch_size, most)
-            except (RuntimeError, MemoryError) as error:
-                if not (isinstance(error, MemoryError | torch.OutOfMemoryError)
-                        or "can't allocate memory" in str(error)):
-                    raise
-                raise LearnerError(
-                    f"The memory was used up with {len(part)} texts at once. Try --batch-size "
-                    f"{max(1, batch_size // 4)} or a --max-length below {most}.") from None
             bar.update(len(part))
     best, filled = found.max(-1), found[:, 0].isfinite().tolist()
     if rows and not found[rows].isfinite().all():
@@ -163,7 +161,7 @@ def _classified(model, tokenizer, texts, max_length, batch_size, progress):
     labels = [names[i] if there else None
               for i, there in zip(best.indices.tolist(), filled, strict=True)]
     table = pd.DataFrame({
-        "text": texts, "label": pd.Series(labels, dtype=object),
+        "text": shown, "label": pd.Series(labels, dtype=object),
         "probability": best.values.double().numpy().round(6),
         **{column: values[:, i] for i, column in enumerate(_columns(names))},
     })
@@ -206,7 +204,7 @@ def predict_file(options, *, progress=True):
         raise LearnerError(f"--max-length {options.max_length}: {options.model} reads {most} "
                            "tokens at most.")
     table, cut = _classified(model, tokenizer, read, options.max_length, options.batch_size,
-                             progress)
+                             options.clean, progress)
     table.insert(0, "id", ids)
     with paths.replacing(output) as temporary:
         WRITERS[output.suffix.lower()](table, temporary)
@@ -379,10 +377,12 @@ def main(arguments=None):
     options = reader.parse_args(arguments)
     if (options.data is None) != (options.output is None):
         reader.error("--data and --output go together; without both, texts are typed in")
-    reading = {"max_length": options.max_length, "batch_size": options.batch_size}
+    reading = {name: getattr(options, name) for name in ("max_length", "batch_size", "clean")}
     try:
         if options.data is not None:
             print(*predict_file(options), sep="\n")
+        elif sys.stdin is None:
+            reader.error("there is nobody to ask for texts: name a file with --data and --output")
         elif sys.stdin.isatty():
             with contextlib.suppress(ImportError):  # Windows has these keys without it
                 import readline  # noqa: F401
@@ -399,8 +399,7 @@ def main(arguments=None):
         print("\nStopped." + (" Nothing was written." if options.data else ""), file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever reads the answers has enough of them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return command.pipe_closed()
     return 0
 
 
@@ -413,15 +412,9 @@ def parser():
     add = found.add_argument
     add("--model", required=True, metavar="DIR", help="the --output of helpers.finetune, another "
         "folder with a text classifier, or the name of one on the Hub")
-    add("--data", metavar="FILE", help="a table with a column of texts (CSV, TSV, Excel, JSON, "
-        "Parquet)")
+    command.file_options(found, data="a table with a column of texts", label="a column with the "
+                         "right labels: the answers are compared with it")
     add("--output", metavar="FILE", help="where the answers go, a new file; see below")
-    add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised")
-    add("--label", metavar="COLUMN", help="a column with the right labels: the answers are "
-        "compared with it")
-    add("--no-header", dest="header", action="store_false",
-        help="the first row is a text already; columns are then named 1, 2, …")
-    add("--encoding", metavar="NAME", help="of the file, such as cp1252 (default: found out)")
     add("--max-length", type=command.at_least(3), metavar="N",
         help="tokens after which a text is cut (default: as the model was trained)")
     add("--batch-size", type=command.at_least(1), default=32, metavar="N",

@@ -111,7 +111,7 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
     `checkpoints` is a `parallel.Checkpoints` that has begun; its identity says what else there is
     to know. `kept` is the file for the outputs of frozen layers. Prints how much memory it takes.
 
-    Raises LearnerError for a loss that is not finite and a lack of disk.
+    Raises LearnerError for a training that diverges and a lack of disk.
     """
     from sklearn.metrics import f1_score
     from tqdm.auto import tqdm
@@ -150,6 +150,14 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
             validate=validate if chosen["metric"] else None, checkpoint=checkpoints, on_step=show,
         )
     found = {split: evaluate(split) for split in ("validation", "test")}
+    guessing = math.log(len(classes))
+    ended = min(curve.final_loss(), found["validation"].loss)  # the epoch kept may be a good one
+    if ended > 2 * max(guessing, curve.loss[0]):
+        raise LearnerError(
+            f"The loss ended at {ended:.3g}, far above the {guessing:.2f} of guessing: the "
+            "training has diverged, so nothing is saved. Choose a lower --learning-rate than "
+            f"{recipe.learning_rate:g}{checkpoints.remedy()}"
+        )
     return Run(
         curve, {split: scores.scores(f.labels, f.predictions, classes, train_labels=labels)
                 for split, f in found.items()},
@@ -181,6 +189,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
     from datasets import concatenate_datasets
 
     layers, seed = recipe.layers_frozen(model.config), chosen["seed"]
+    most = min(recipe.batch_size, len(encoded["train"]))
     best = chosen["metric"] is not None
     if layers:
         frozen.freeze(model, layers)
@@ -190,7 +199,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
             fitted = frozen.UpperLayers(model, layers)
             longest = max(batching.lengths(encoded["train"]))
             row = frozen.FrozenOutputs(torch.zeros(longest, shape[1]), [longest], [0])
-            _say_memory(model, fitted, frozen.loader(row, 1), recipe, accelerator, best,
+            _say_memory(model, fitted, frozen.loader(row, 1), most, accelerator, best,
                         frozen.size(shape))
             with accelerator.autocast():
                 made = frozen.outputs(
@@ -208,7 +217,7 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
     fitted = frozen.ComputedAnew(model, layers) if layers else model
     by_length = {split: batching.by_length(rows) for split, rows in encoded.items()}
     longest = by_length["train"].select([len(encoded["train"]) - 1])
-    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), recipe, accelerator, best)
+    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), most, accelerator, best)
     return fitted, {
         split: batching.loader(encoded[split] if split == "train" else rows, tokenizer,
                                recipe.batch_size, train=split == "train", seed=seed)
@@ -226,11 +235,11 @@ def _agreed(value, accelerator):
     return values[0]
 
 
-def _say_memory(model, fitted, longest, recipe, accelerator, best, kept=0):
+def _say_memory(model, fitted, longest, batch_size, accelerator, best, kept=0):
     """Print about how much memory the training takes, and whether there is as much."""
     if not accelerator.is_main_process:
         return
-    rows = math.ceil(recipe.batch_size / accelerator.num_processes)
+    rows = math.ceil(batch_size / accelerator.num_processes)
     with accelerator.autocast():
         needed = memory(fitted, next(iter(longest)), rows, model.device, best=best, kept=kept)
     each = " in each process" if accelerator.num_processes > 1 else ""

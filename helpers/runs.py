@@ -17,11 +17,13 @@ def fingerprint(rows):
     `rows` is a `Dataset` or anything that has a length and can be indexed, its rows dictionaries,
     tuples or tensors. Where the rows came from plays no part.
     """
-    if hasattr(rows, "with_format"):  # a Dataset: plain values, whatever format it is shown in
-        rows = rows.with_format(None)
+    if hasattr(rows, "with_format"):  # a Dataset: plain values, whatever format it is shown in,
+        each = iter(rows.with_format(None))  # read many at once
+    else:
+        each = (rows[i] for i in range(len(rows)))
     digest = hashlib.sha256()
-    for i in range(len(rows)):
-        digest.update(json.dumps(rows[i], default=plain, sort_keys=True).encode() + b"\n")
+    for row in each:
+        digest.update(json.dumps(row, default=plain, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 

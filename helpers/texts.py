@@ -159,7 +159,7 @@ def read_unlabelled(source, text=None, *, header=True, encoding=None):
     """Return a name for messages, ids, texts and notes: a text for every row, in order.
 
     For texts whose labels are to be predicted. The ids are those of a column called id, else the
-    rows' numbers. An empty text stays, and is in the notes.
+    rows' numbers. An empty text stays.
 
     Raises LearnerError for what cannot be read, and where the texts' column is in doubt.
     """
@@ -174,12 +174,7 @@ def read_unlabelled(source, text=None, *, header=True, encoding=None):
     notes = list(table.notes)
     if column not in (text, "text"):
         notes.append(f"column: text {tables.short(column)!r}")
-    values = _as_texts(table.cells[column])
-    empty = table.cells.index[[not value.strip() for value in values]]
-    if len(empty):
-        notes.append(f"{table.name}: the text is empty in {tables.where(empty)}; what is "
-                     "predicted there says nothing.")
-    return table.name, _ids(table.cells), values, notes
+    return table.name, _ids(table.cells), _as_texts(table.cells[column]), notes
 
 
 def report(data, tokenizer, max_length=128):

@@ -3,18 +3,21 @@
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pandas
 import pytest
 import torch
 from huggingface_hub import ModelCard
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -32,6 +35,7 @@ from helpers import (
     frozen,
     parallel,
     paths,
+    predict,
     recipes,
     speed,
     training,
@@ -277,6 +281,14 @@ def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tmp_path, capsys
     assert run(texts, output, "--epochs", "1", "--overwrite") == 0
 
 
+def test_a_loss_far_above_that_of_guessing_is_no_success(texts, tmp_path, capsys):
+    output = tmp_path / "m"
+    assert run(texts, output, "--learning-rate", "10", "--epochs", "1") == 2
+    said = capsys.readouterr().err
+    assert "has diverged, so nothing is saved. Choose a lower --learning-rate than 10." in said
+    assert not (output / "model.safetensors").exists()
+
+
 def options(*given):
     return finetune.parser().parse_args(["--output", "m", *given])
 
@@ -315,6 +327,39 @@ def test_what_does_not_fit_the_model_is_said_before_weights_or_texts_are_loaded(
     assert "--recipe full" in capsys.readouterr().err
     assert run(texts, tmp_path / "m", "--max-length", "600") == 2
     assert "reads 512 tokens at most" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "size", "most"), [
+    ("bert", 512, 512), ("camembert", 514, 512), ("xlm-roberta", 514, 512),
+    ("xlnet", None, 10_000)])
+def test_the_length_that_a_model_reads_is_counted_as_in_predicting(kind, size, most):
+    sizes = {"max_position_embeddings": size} if size else {}
+    config = AutoConfig.for_model(kind, pad_token_id=1, **sizes)
+    classifiers.check_length("it", config, most)
+    if size:
+        with pytest.raises(LearnerError, match="reads 512 tokens at most"):
+            classifiers.check_length("it", config, most + 1)
+
+
+def test_a_model_that_learned_from_cleaned_texts_says_so_and_predicts_from_such(
+    data, tmp_path, capsys
+):
+    file = tmp_path / "html.csv"
+    rows = data["train"].select(range(60)).to_pandas()[["text", "label"]]
+    rows["text"] = "<p>" + rows["text"] + "</p><br>"
+    rows.to_csv(file, index=False)
+    folder = tmp_path / "m"
+    assert run(file, folder, "--clean", "--epochs", "1") == 0
+    assert json.loads((folder / "metrics.json").read_text())["cleaned"] is True
+    assert "HTML was taken out of the texts" in (folder / "README.md").read_text("utf-8")
+    marked, plain = predict.predictions(folder, ["<b>A lovely place</b>", "A lovely place"]
+                                        ).to_dict("records")
+    assert marked.pop("text") == "<b>A lovely place</b>"
+    assert plain.pop("text") == "A lovely place"
+    assert marked == plain
+    assert run(csv_of(data["train"].select(range(60)), tmp_path), tmp_path / "again", "--model",
+               str(folder), "--epochs", "1") == 0
+    assert not predict.load(tmp_path / "again")[0].config.cleaned_texts
 
 
 def test_a_head_for_other_classes_is_replaced_and_said(new_model, tokenizer, texts, tmp_path,
@@ -618,6 +663,31 @@ def test_too_little_memory_is_said_before_the_training(texts, tmp_path, monkeypa
     assert "smaller --batch-size" in said
 
 
+def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tmp_path, capsys):
+    assert run(texts, tmp_path / "m", "--epochs", "1", "--batch-size", "100000") == 0
+    assert float(re.search(r"takes about ([\d.]+) GB", capsys.readouterr().out)[1]) < 5
+
+
+def test_stopped_before_the_first_checkpoint_it_promises_none(
+    texts, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(recipes, "carry_out", Mock(side_effect=KeyboardInterrupt))
+    assert run(texts, tmp_path / "m") == 130
+    assert "before the first checkpoint, so the same command begins" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
+         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
+    run.stdout.close()
+    said = run.stderr.read().decode()
+    assert run.wait() == 141
+    assert "Stopped: what is printed goes into a pipe that is closed." in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "size"), [("full", 8), ("full", 64), ("fast", 64)])
 def test_the_memory_foretold_is_about_what_is_taken(recipe, size, data, tmp_path):
@@ -678,5 +748,5 @@ def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(texts, tmp_p
     assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 3
     said = capsys.readouterr().err
     assert "The Hub is out of reach.\nThe model is saved in" in said
-    assert f"sharing.push('{tmp_path / 'm'}', 'me/mine')" in said
+    assert f"print(sharing.push('{tmp_path / 'm'}', 'me/mine'))" in said
     AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")

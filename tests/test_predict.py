@@ -59,6 +59,23 @@ def written(path):
     return pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
 
 
+def test_html_is_taken_out_when_asked_and_stays_in_what_is_written(run, tmp_path):
+    file = tmp_path / "html.csv"
+    pd.DataFrame({"text": ["<b>Lovely</b> &amp; quiet", "Lovely & quiet"]}).to_csv(
+        file, index=False)
+    for options, same in (((), False), (("--clean", "--overwrite"), True)):
+        table = written(run(*options, data=file)[2])
+        assert table["text"].tolist() == ["<b>Lovely</b> &amp; quiet", "Lovely & quiet"]
+        assert (table["probability"][0] == table["probability"][1]) == same
+
+
+def test_a_closed_standard_input_is_said(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SystemExit, match="2"):
+        predict.main(["--model", str(folder)])
+    assert "--data and --output" in capsys.readouterr().err
+
+
 def test_a_file_without_labels_gets_a_row_for_each_row_with_its_id(run, folder):
     status, said, place = run()
     assert status == 0
@@ -387,5 +404,5 @@ def test_a_lack_of_memory_is_said_with_the_way_out(folder, monkeypatch):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(training, "predict", full)
-    with pytest.raises(LearnerError, match=r"--batch-size 8"):
+    with pytest.raises(LearnerError, match=r"--batch-size 16 or"):
         predict.predictions(folder, ["Fine."])

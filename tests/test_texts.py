@@ -532,7 +532,7 @@ def test_without_labels_every_row_has_a_text_in_order_and_its_id():
     rows = pd.DataFrame({"Review": ["One text.", None, "One text."], "n": [1, 1, 2]})
     _, ids, found, notes = texts.read_unlabelled(rows, "review")
     assert (ids, found) == (["0", "1", "2"], ["One text.", "", "One text."])
-    assert "the text is empty in row 1" in notes[-1]
+    assert notes == ["column: text 'Review'"]
     assert texts.read_unlabelled(rows[["Review"]])[2] == found
     with pytest.raises(LearnerError, match=r"no column 'reviw'.*Did you mean text='Review'"):
         texts.read_unlabelled(rows, "reviw")
