@@ -475,6 +475,7 @@ def _split(checked, ours, seed, notes):
     copies = rows.groupby("same")
     both = (copies["label"].transform("min") != copies["label"].transform("max")).to_numpy()
     later = (rows["split"] < copies["split"].transform("max")).to_numpy() & ~both
+    split_of = rows["split"].to_numpy()
     notes.say_rows("Left out, because the text is there with different labels:", where[both])
     notes.say_rows("Left out, because a later split has the text, too:", where[later])
     rows, where = rows[~both & ~later], where[~both & ~later]
@@ -484,10 +485,11 @@ def _split(checked, ours, seed, notes):
     parts = {split: np.flatnonzero(rows["split"] == SPLITS.index(split)) for split in checked}
     for split, part in parts.items():
         if not len(part):
-            raise LearnerError(
-                f"No text is left for {split}. Each needs a label, the same in all of its copies, "
-                "and no copy in a later split."
-            )
+            there = split_of == SPLITS.index(split)
+            why = ("all of its texts are in a later split, too" if later[there].all() else
+                   "each needs a label, the same in all of its copies, and no copy in a later "
+                   "split")
+            raise LearnerError(f"No text is left for {split}: {why}.")
     same, labels = rows["same"].to_numpy(), rows["label"].to_numpy()
     missing = [split for split in SPLITS if split not in parts]
     _refuse_small_classes(rows.iloc[parts["train"]], where[parts["train"]], ours, missing)

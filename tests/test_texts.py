@@ -231,7 +231,8 @@ def test_a_text_with_both_labels_or_of_a_later_split_is_left_out_of_training(cap
     opposite = [{**row, "label": 1 - row["label"]} for row in ROWS]
     assert pairs(texts.load([*ROWS, opposite[0]])) == WHOLE - pairs({"all": [ROWS[0]]})
     assert "different labels: 2 rows (0, 100)" in capsys.readouterr().out
-    assert "No text is left for train" in refused(ROWS + opposite)
+    assert "No text is left for train: each needs" in refused(ROWS + opposite)
+    assert "train: all of its texts are in a later" in refused({"train": ROWS, "test": ROWS})
     data = texts.load({"train": ROWS, "test": ROWS[:10]})
     assert [len(part) for part in data.values()] == [78, 12, 10]
     assert "a later split has the text, too: 10 rows (0 of train" in capsys.readouterr().out
