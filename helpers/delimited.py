@@ -209,21 +209,9 @@ def _rank(sample, told, parsed):
     """Return what the candidates make of a sample, the best first."""
     text = "".join(sample)
     filled = [line for line in sample if line.strip()]
-    separators = [told] if told else _separators(filled)
     results = []
-    for separator in [*separators, _ONE]:
-        quotes = [Dialect(separator)]
-        single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
-        if sum(1 for _ in re.finditer(single, text)) >= 0.8 * len(filled):
-            quotes = [Dialect(separator, "'"), *quotes]
-        if text.count(f'{separator} "') > 0.5 * len(filled):
-            quotes.insert(0, Dialect(separator, spaces=True))
-        if '"' in text:
-            quotes.append(Dialect(separator, ""))
-        if "\\" in text:
-            quotes += [replace(d, escape=True) for d in quotes
-                       if (f"\\{d.quote}" if d.quote else f"\\{separator}") in text]
-        for dialect in quotes:
+    for separator in [*([told] if told else _separators(filled)), _ONE]:
+        for dialect in _dialects(separator, text, len(filled)):
             found = parsed(dialect, iter(sample))
             if found.repaired or any("\n" in c for row in found.rows.values() for c in row):
                 found = parsed(dialect, iter(sample), _signature(found))
@@ -231,26 +219,42 @@ def _rank(sample, told, parsed):
     # Stable: of two that are as good, the one that was tried first.
     results.sort(key=lambda found: (
         -round(found.fit(), 2), found.is_prose(), not found.is_quoted()))
+    if len(results[0].header) < 2 or results[0].fit() < 0.3:
+        results = _one_column_first(results)
     best = results[0]
-    if len(best.header) < 2 or best.fit() < 0.3:
-        # One column, unless the first row is plainly a header of several.
-        alone = [r for r in results if r.dialect.separator == _ONE]
-        results = alone + [r for r in results if r.dialect.separator != _ONE]
-        several = [r for r in results if len(r.header) > 1 and all(
-            0 < len(cell.strip()) < 40 for cell in r.header)]
-        if several and max(len(r) for r in several[0].rows.values() or [[]]) > 1:
-            results = several + [r for r in results if r not in several]
-        elif header_lacks := [r for r in results if r.is_wider()]:
-            results = header_lacks + [r for r in results if r not in header_lacks]
-    best = results[0]
-    marks = '"' in text and best.dialect.quote == '"'
-    unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
     some = 0 < best.plain < 0.95 * len(best.rows)
-    if marks and not best.needed and best.plain < 0.5 * len(best.rows) and (
+    if '"' in text and best.dialect.quote == '"' and (
+            not best.needed and best.plain < 0.5 * len(best.rows)) and (
             best.repaired or (some and best.dialect.separator == "\t")):
         # Texts begin with quotation marks; nothing is quoted because it has to be.
+        unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
         results.sort(key=lambda found: found.dialect != unquoted)
     return results
+
+
+def _dialects(separator, text, n_lines):
+    """Return ways of quoting that the text gives reason to try, the likeliest first."""
+    quotes = [Dialect(separator)]
+    single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
+    if len(re.findall(single, text)) >= 0.8 * n_lines:
+        quotes.insert(0, Dialect(separator, "'"))
+    if text.count(f'{separator} "') > 0.5 * n_lines:
+        quotes.insert(0, Dialect(separator, spaces=True))
+    if '"' in text:
+        quotes.append(Dialect(separator, ""))
+    return quotes + [replace(d, escape=True) for d in quotes
+                     if f"\\{d.quote or separator}" in text]
+
+
+def _one_column_first(results):
+    """Put one column first, unless the first row or nearly all the others are plainly several."""
+    several = [found for found in results if len(found.header) > 1 and all(
+        0 < len(cell.strip()) < 40 for cell in found.header)]
+    if not several or max(map(len, several[0].rows.values()), default=0) < 2:
+        several = [found for found in results if found.is_wider()]
+    # Stable: each group keeps its order.
+    return sorted(results, key=lambda found: (
+        found not in several, found.dialect.separator != _ONE))
 
 
 def _candidates(ranked, lines):
@@ -278,31 +282,22 @@ def _parse(lines, dialect, signature, drawn):
     source = _Lines(map(dialect.prepare, lines))
     reader = dialect.reader(source)
     bare = replace(dialect, quote="", escape=False)
-    number, rows, mark = 0, found.rows, dialect.quote
-    while True:
-        source.taken.clear()
+    mark, taken = dialect.quote, source.taken
+    for number in itertools.count(1):
+        taken.clear()
         try:
             cells = next(reader)
         except StopIteration:
-            break
+            return found
         except csv.Error:
             cells = None
-        taken = source.taken
-        number += 1
         if cells is None or (len(taken) > 1 and mark and _swallows(taken, dialect, signature)):
             source.back.extend(reversed(taken[1:]))
             cells = next(bare.reader(taken[:1]))
             if cells:
                 found.repaired.append(number)
-        elif mark and mark in taken[0]:
-            inside = "".join(cells)
-            if len(taken) > 1 or any(dialect.separator[0] in c or _ONE in c for c in cells) or (
-                    mark in inside and (mark * 2 in taken[0] or dialect.escape)):
-                found.needed += 1
-            elif inside.count(mark) < taken[0].count(mark):
-                found.plain += 1
-        elif not mark and '"' in taken[0]:
-            found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
+        elif (mark or '"') in taken[0]:
+            _count_quoting(found, cells, taken)
         empty = not any(cell.strip().strip("\x1a") for cell in cells)  # \x1a ends a file of DOS
         if empty and not (cells == [""] and mark and mark in taken[0]):
             continue
@@ -311,8 +306,21 @@ def _parse(lines, dialect, signature, drawn):
             continue
         if len(dialect.separator) > 1 or dialect.newline:
             cells = [c.replace(_ONE, dialect.separator).replace(_CR, "\r") for c in cells]
-        rows[number] = cells
-    return found
+        found.rows[number] = cells
+
+
+def _count_quoting(found, cells, taken):
+    """Count a record in which there are quotation marks: are they needed, or only there?"""
+    dialect, mark, line = found.dialect, found.dialect.quote, taken[0]
+    if not mark:
+        found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
+        return
+    inside = "".join(cells)
+    if len(taken) > 1 or dialect.separator[0] in inside or _ONE in inside or (
+            mark in inside and (mark * 2 in line or dialect.escape)):
+        found.needed += 1
+    elif inside.count(mark) < line.count(mark):
+        found.plain += 1
 
 
 def _signature(found):
@@ -347,44 +355,25 @@ def _swallows(taken, dialect, signature):
 def _judge(found, header):
     """Find the header and which rows have another width than it; drop what is before it."""
     rows = found.rows
-    for number in list(itertools.islice(rows, 20)):
-        if max(map(len, itertools.islice(rows.values(), 2))) > MAX_COLUMNS:
-            break
-        usual = Counter(len(row) for row in itertools.islice(rows.values(), 1000)).most_common(1)
-        row = rows[number]
-        filled = sum(1 for cell in row if cell.strip())
-        remark = row[0].lstrip().startswith("#")
-        before = (remark and (len(row) != usual[0][0] or _is_header(rows, 1))) or (
-            header and filled == 1 < usual[0][0] and usual[0][1] > 0.7 * min(len(rows), 1000)
-            and not _has_index(rows, number) and _is_header(rows, next(
-                place for place, row in enumerate(rows.values()) if len(row) == usual[0][0]
-            )) is not False)
-        if not before or len(rows) < 3:
-            break
-        del rows[number]
-        found.before.append(number)
+    _drop_remarks(found, header)
     if not rows:
         return
     found.first = next(iter(rows))
     names = rows[found.first]
-    if header:  # of Markdown and databases: a line of dashes below the names
+    if not header:
+        found.first = 0
+        width = Counter(map(len, rows.values())).most_common(1)[0][0]
+        found.header = [str(column) for column in range(1, width + 1)]
+    else:
         below = next(itertools.islice(rows, 1, 2), 0)
+        # Of Markdown and databases: a line of dashes below the names.
         if below and re.fullmatch("[-+=:| ]*-{3}[-+=:| ]*", "|".join(rows[below])):
             del rows[below]
             found.notes.append(f"row {below}, a line of dashes below the header, is left out.")
-    if not header:
-        width = Counter(map(len, rows.values())).most_common(1)[0][0]
-        found.header = [str(column) for column in range(1, width + 1)]
-        found.first = 0
-    elif _has_index(rows, found.first):
-        found.header = ["", *names]
-    else:
-        found.header = names
-    width = len(found.header)
-    least = width if not header else max(
-        (place + 1 for place, name in enumerate(found.header) if name.strip()), default=width)
-    if found.header[:1] == [""] and len(names) < width:
-        least = width
+        found.header = ["", *names] if _has_index(rows, found.first) else names
+    width = least = len(found.header)
+    if header and len(names) == width:  # names of the last columns may be empty
+        least = max((place for place, name in enumerate(names, 1) if name.strip()), default=width)
     # Most rows may have empty cells too many, from separators at their end, or the header may.
     # A single row may not: a separator within its text could have moved its cells.
     body = [len(row) for number, row in rows.items() if number != found.first]
@@ -392,6 +381,25 @@ def _judge(found, header):
     fine = {usual, width} if usual > width else {usual} if usual >= least else {width}
     found.odd = [number for number, row in rows.items() if number != found.first and (
         len(row) not in fine or any(map(str.strip, row[width:])))]
+
+
+def _drop_remarks(found, header):
+    """Drop rows before the header: remarks behind a #, and titles of one cell."""
+    rows = found.rows
+    for number in list(itertools.islice(rows, 20)):
+        if len(rows) < 3 or max(map(len, itertools.islice(rows.values(), 2))) > MAX_COLUMNS:
+            return
+        row, some = rows[number], list(itertools.islice(rows.values(), 1000))
+        usual, count = Counter(map(len, some)).most_common(1)[0]
+        is_remark = row[0].lstrip().startswith("#") and (
+            len(row) != usual or _is_header(rows, 1))
+        is_title = header and sum(bool(cell.strip()) for cell in row) == 1 < usual and (
+            count > 0.7 * len(some) and not _has_index(rows, number)
+            and _is_header(rows, [len(row) for row in some].index(usual)) is not False)
+        if not (is_remark or is_title):
+            return
+        del rows[number]
+        found.before.append(number)
 
 
 def _is_header(rows, place):
@@ -414,34 +422,27 @@ def _has_index(rows, first):
 
 def _explain(name, found, told):
     """Put into words what was found out, and which rows do not fit."""
-    dialect, before = found.dialect, found.before
-    found.notes = [f"{name}: {note}" for note in found.notes]
-    width = len(found.header)
+    dialect, separator, width = found.dialect, found.dialect.separator, len(found.header)
     if width > MAX_COLUMNS:
         raise LearnerError(f"{name} has {width:,} columns, and a table of texts has a few. Does "
                            "it lack line ends, or are rows and columns the wrong way round?")
-    if told:
-        found.notes.append(f"{name}: the first line says which separator it has, and is no row.")
-    elif dialect.separator in _NAMES and width > 1:
-        found.notes.append(f"{name}: {_NAMES[dialect.separator]} between the columns.")
-    elif dialect.separator not in (",", _ONE):
-        found.notes.append(f"{name}: {dialect.separator!r} between the columns.")
-    if before:
-        found.notes.append(f"{name}: left out before the header: {where(before)}.")
-    if dialect.quote == "'":
-        found.notes.append(f"{name}: single quotation marks around the texts are taken off.")
-    elif not dialect.quote:
-        found.notes.append(f"{name}: quotation marks are ordinary characters here, because they "
-                           "are not closed, or stand around few texts and nothing needs them.")
-    elif 0 < found.plain < 0.95 * len(found.rows) and not found.needed:
-        found.notes.append(f"{name}: quotation marks around a whole field are taken off.")
-    if dialect.escape:
-        found.notes.append(f"{name}: a backslash before a quotation mark or a separator is taken "
-                           "off.")
-    if dialect.newline:
-        found.notes.append(f"{name}: carriage returns (\\r) within lines are part of the texts.")
-    odd = set(found.odd)
-    repaired = [number for number in found.repaired if number not in odd]
-    if repaired:
-        found.notes.append(f"{name}: a quotation mark that is not closed, or not at the end of "
-                           f"its field, is part of the text in {where(repaired)}.")
+    called = _NAMES[separator] if separator in _NAMES and width > 1 else repr(separator)
+    few_quoted = 0 < found.plain < 0.95 * len(found.rows) and not found.needed
+    repaired = [number for number in found.repaired if number not in set(found.odd)]
+    for holds, said in (
+        (told, "the first line says which separator it has, and is no row"),
+        (not told and separator not in (",", _ONE), f"{called} between the columns"),
+        (found.before, f"left out before the header: {where(found.before)}"),
+        (dialect.quote == "'", "single quotation marks around the texts are taken off"),
+        (not dialect.quote, "quotation marks are ordinary characters here, because they are not "
+                            "closed, or stand around few texts and nothing needs them"),
+        (dialect.quote == '"' and few_quoted,
+         "quotation marks around a whole field are taken off"),
+        (dialect.escape, "a backslash before a quotation mark or a separator is taken off"),
+        (dialect.newline, "carriage returns (\\r) within lines are part of the texts"),
+        (repaired, "a quotation mark that is not closed, or not at the end of its field, is part "
+                   f"of the text in {where(repaired)}"),
+    ):
+        if holds:
+            found.notes.append(f"{said}.")
+    found.notes = [f"{name}: {note}" for note in found.notes]

@@ -17,7 +17,6 @@ __all__ = ["Table", "listed", "read", "short", "where"]
 # What UTF-8 becomes when it is read as cp1252: Ã© for é, â€™ for ’.
 _TWICE = re.compile("[ÂÃ][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|[ÅÐÑ][\x80-\xbfƒŠŒŽšœžŸ]|â€")
 
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def read(source, name, header=True, encoding=None, share=1.0, seed=0):
@@ -115,7 +114,7 @@ def _say_damage(name, rows, errors):
             nul.append(number)
         if joined.isascii():
             continue
-        if errors == "surrogateescape" and _NOT_UTF8.search(joined):
+        if errors == "surrogateescape" and encodings.ESCAPED.search(joined):
             rows[number] = row = encodings.mended(row, errors)
             joined = "".join(row)
             mixed.append(number)
