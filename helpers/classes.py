@@ -8,40 +8,22 @@ from helpers import tables
 from helpers.errors import LearnerError
 
 # Scales that everybody knows, from the low end to the high one.
-SCALES = [scale.split(", ") for scale in (
-    "extremely negative, very negative, negative, somewhat negative, neutral, somewhat positive, "
-    "positive, very positive, extremely positive",
-    "negative, mixed, positive",
-    "neg, neu, pos",
-    "very low, low, medium, high, very high",
-    "low, moderate, high, critical",
-    "small, medium, large",
-    "easy, medium, hard",
-    "no, maybe, yes",
-    "n, y",
-    "-, +",
-    "false, true",
-    "terrible, bad, ok, good, excellent",
-    "very bad, bad, neutral, good, very good",
-    "very unsatisfied, unsatisfied, neutral, satisfied, very satisfied",
-    "very dissatisfied, dissatisfied, neutral, satisfied, very satisfied",
-    "strongly disagree, disagree, neutral, agree, strongly agree",
-    "never, rarely, sometimes, often, always",
-    "one, two, three, four, five",
-    "negativ, neutral, positiv",
-    "nein, vielleicht, ja",
-    "schlecht, mittel, gut",
-    "niedrig, mittel, hoch",
-    "negativo, neutral, positivo",
-    "negativo, neutro, positivo",
-    "no, sí",
-    "malo, regular, bueno",
-    "bajo, medio, alto",
-    "négatif, neutre, positif",
-    "non, oui",
-    "mauvais, moyen, bon",
-    "olumsuz, nötr, olumlu",
-)]
+SCALES = [re.split(r",\s+", scale) for scale in re.split(r";\s+", """
+    extremely negative, very negative, negative, somewhat negative, neutral, somewhat positive,
+    positive, very positive, extremely positive;
+    negative, mixed, positive; neg, neu, pos; very low, low, medium, high, very high;
+    low, moderate, high, critical; small, medium, large; easy, medium, hard; no, maybe, yes; n, y;
+    -, +; false, true; terrible, bad, ok, good, excellent;
+    very bad, bad, neutral, good, very good;
+    very unsatisfied, unsatisfied, neutral, satisfied, very satisfied;
+    very dissatisfied, dissatisfied, neutral, satisfied, very satisfied;
+    strongly disagree, disagree, neutral, agree, strongly agree;
+    never, rarely, sometimes, often, always; one, two, three, four, five;
+    negativ, neutral, positiv; nein, vielleicht, ja; schlecht, mittel, gut; niedrig, mittel, hoch;
+    negativo, neutral, positivo; negativo, neutro, positivo; no, sí; malo, regular, bueno;
+    bajo, medio, alto; négatif, neutre, positif; non, oui; mauvais, moyen, bon;
+    olumsuz, nötr, olumlu
+""".strip())]
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
 _UNSEEN = "\u200b\u200e\u200f\u2060\ufeff\xad "  # signs of no width that copying leaves
 _NUMBER = re.compile(r"(?:(?<!\w)[+-])?\d+(?:[.,]\d+)?")

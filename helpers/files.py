@@ -91,13 +91,18 @@ def find(source):
         reason = getattr(error, "strerror", None) or f"it is damaged ({short(error, 80)})"
         raise LearnerError(f"{name} cannot be read: {reason}.") from error
     if not file.head.strip(b"\0 \t\r\n\xef\xbb\xbf") and file.size <= HEAD:
-        raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+        raise empty(file.name)
     for beginning, what, remedy in _REFUSED:
         if re.match(beginning, file.head, re.DOTALL):
             raise LearnerError(f"{file.name} is {what}. {remedy}.")
     if file.head.startswith(b"PAR1"):
         file.kind = "parquet"
     return file
+
+
+def empty(name):
+    """Return the LearnerError for a file without rows."""
+    return LearnerError(f"{name} is empty. It needs a header and a row for each text.")
 
 
 def _opened(path):

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from helpers import delimited, encodings, files
+from helpers import encodings, files
+from helpers.dialects import check_width
 from helpers.errors import LearnerError, listed, short, where
 
 _EXCEL_ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
@@ -43,9 +44,7 @@ def table(name, columns, rows, index, notes=(), problems=()):
              else "" if _plain(column) is None else str(column)
              for column in columns]
     names = [column.strip() for column in names]
-    if len(names) > delimited.MAX_COLUMNS:
-        raise LearnerError(f"{name} has {len(names):,} columns, and a table of texts has a few. "
-                           "Are rows and columns the wrong way round?")
+    check_width(name, len(names))
     kept = [place for place, column in enumerate(names)
             if column or any(row[place] not in (None, "") for row in rows)]
     notes, halves = list(notes), []
@@ -105,8 +104,7 @@ def in_memory(source, name):
             "Texts come from a path, a DataFrame, a list of dictionaries, a Dataset or a "
             f"dictionary of splits to these, not from a value of type {type(source).__name__}."
         )
-    if source.shape[1] > delimited.MAX_COLUMNS:
-        return table(name, list(source.columns), [], [])
+    check_width(name, source.shape[1])
     columns = [source.iloc[:, place].astype(object) for place in range(source.shape[1])]
     rows = [list(map(_plain, row)) for row in zip(*columns, strict=True)] or [
         [] for _ in range(len(source))]
@@ -142,15 +140,13 @@ def parquet(file, share, seed):
             parquet = pq.ParquetFile(stream)
             # pandas' own index, where it had no name
             names = [n for n in parquet.schema_arrow.names if not n.startswith("__index_level_")]
-            if len(names) > delimited.MAX_COLUMNS:
-                return table(file.name, names, [], [])
+            check_width(file.name, len(names))
             for batch in parquet.iter_batches(4096, columns=names):
-                kept = [place for place in range(len(batch)) if share >= 1
-                        or drawn.random() < share]
-                part = batch if share >= 1 else batch.take(pa.array(kept, pa.int64()))
-                columns = [map(_plain, column.to_pylist()) for column in part.columns]
-                rows += map(list, zip(*columns, strict=True))
-                index += [start + place for place in kept]
+                columns = [map(_plain, column.to_pylist()) for column in batch.columns]
+                for number, row in enumerate(zip(*columns, strict=True), start):
+                    if share >= 1 or drawn.random() < share:
+                        rows.append(list(row))
+                        index.append(number)
                 start += len(batch)
     except (pa.ArrowException, OSError) as error:
         raise LearnerError(f"{file.name} begins like Parquet, but cannot be read: "
@@ -217,7 +213,7 @@ def _sheet(file):
         raise LearnerError(f"{file.name} is an Excel workbook, but cannot be read: "
                            f"{short(error, 120)}. Open it and save it again.") from error
     if not filled:
-        raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+        raise files.empty(file.name)
     title, rows = next(iter(filled.items()))
     said = (f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} that holds a "
             "table.")
@@ -338,8 +334,7 @@ def _json_lines(name, lines, errors, share, seed):
 def _objects(name, rows, index):
     """Return dictionaries as a table; a key that one lacks is None there."""
     columns = dict.fromkeys(key for row in rows for key in row)
-    if len(columns) > delimited.MAX_COLUMNS:
-        return table(name, list(columns), [], [])
+    check_width(name, len(columns))
     return table(name, list(columns), [[_plain(row.get(c)) for c in columns] for row in rows],
                   index)
 
