@@ -1,6 +1,7 @@
 """Which column of a table holds the texts and which the labels: by name, then by what is in it."""
 
 import difflib
+import itertools
 import re
 
 from helpers import tables
@@ -44,6 +45,9 @@ _PAIRS = [("premise", "hypothesis"), ("question", "answer"), ("question", "sente
           ("question", "passage"), ("query", "passage"), ("query", "document"),
           ("query", "title"), ("text", "text pair"), ("context", "response"),
           ("claim", "evidence")]
+_ALL_NAMES = {word for kinds in NAMES.values() for words in kinds.values()
+              for word in words.split()}
+_NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d+)?\s*")
 _LOOKED_AT = 2_000  # rows, evenly spread, by which it is judged what a column holds
 _MOST_CLASSES = 100
 
@@ -55,28 +59,22 @@ def find(name, cells, header=True, text=None, label=None):
     """
     twice = set(cells.columns[cells.columns.duplicated()])
     cells = cells.loc[:, ~cells.columns.duplicated()]
-    facts = None if text is not None and label is not None else _facts(cells)
-    found_text = _named(name, cells, header, "text", text)
-    found_label = _named(name, cells, header, "label", label)
-    for option, found, other in (("text", found_text, found_label),
-                                 ("label", found_label, found_text)):
-        if found and other is None and _belongs_to_the_other(facts, found, option):
-            right = "label" if option == "text" else "text"
-            raise LearnerError(
-                f"{name}: the column {tables.short(found)!r} holds "
-                f"{'few different values, as labels do' if right == 'label' else 'texts'}. Did "
-                f"you mean {right}={tables.short(found)!r}?")
-    if text is None:
-        found_text = _recognised(name, cells, facts, "text", found_label)
-    if label is None:
-        found_label = _recognised(name, cells, facts, "label", found_text)
-    for column in sorted({found_text, found_label} & twice):
+    facts = _facts(cells) if text is None or label is None else {}
+    found = {"text": _named(name, cells, header, "text", text),
+             "label": _named(name, cells, header, "label", label)}
+    for option, other in (("text", "label"), ("label", "text")):
+        if found[option] and found[other] is None:
+            _refuse_misnamed(name, facts, found[option], option, other)
+    for option, other in (("text", "label"), ("label", "text")):
+        if found[option] is None:
+            found[option] = _recognised(name, cells, facts, option, found[other])
+    for column in sorted(set(found.values()) & twice):
         raise LearnerError(f"{name} has several columns called {tables.short(column)!r}. Rename "
                            "all but one in the file's first row.")
-    if found_text == found_label:
+    if found["text"] == found["label"]:
         raise LearnerError(f"{name}: text and label are both the column "
-                           f"{tables.short(found_text)!r}. Name two different ones.")
-    return found_text, found_label
+                           f"{tables.short(found['text'])!r}. Name two different ones.")
+    return found["text"], found["label"]
 
 
 def find_text(name, cells, header=True, text=None):
@@ -91,16 +89,14 @@ def find_text(name, cells, header=True, text=None):
 
 def check_header(name, cells, header=True):
     """Raise LearnerError if the first row of a file is a text, or with header=False is none."""
-    known = {word for option in NAMES.values() for words in option.values()
-             for word in words.split()}
     if not header:
         first = [str(value) for value in cells.iloc[0] if str(value).strip()]
-        if first and all(plain(value) in known for value in first):
+        if first and all(plain(value) in _ALL_NAMES for value in first):
             raise LearnerError(f"{name}: the first row looks like the names of columns: "
                                f"{tables.listed(first)}. Leave header=False out.")
         return
     alike = [_looks_like_its_cells(cells.iloc[:, i], column) for i, column in enumerate(cells)]
-    if any(alike) and not any(plain(column) in known and not same
+    if any(alike) and not any(plain(column) in _ALL_NAMES and not same
                               for column, same in zip(cells, alike, strict=True)):
         raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
                            "columns. If it is one, say header=False; else name the columns: "
@@ -111,6 +107,55 @@ def plain(name):
     """Return a column's name as NAMES has them: "Airline_Sentiment" is "airline sentiment"."""
     words = re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", str(name))
     return " ".join(re.sub(r"[\W_]+", " ", words).casefold().split())
+
+
+def judged(cells):
+    """Return whether a column can be the texts, whether the labels, and if it has two values."""
+    cells = _spread(cells)
+    values = _sample(cells)
+    are_lists = cells.map(lambda value: isinstance(value, list | tuple | dict))
+    single = cells.map(lambda value: isinstance(value, list) and len(value) == 1).mean()
+    if len(values) < max(1, 0.1 * len(cells)) or are_lists.mean() - single > 0.5:
+        return {"text": False, "label": False, "binary": False}
+    different, length = values.nunique(), values.str.len().mean()
+    many = different > 0.5 * len(values) or (different >= 20 and length > 40)  # or copied often
+    text = many and not are_lists.any() and _reads_like_texts(values.str.slice(0, 300), length)
+    few = 2 <= different <= max(2, min(_MOST_CLASSES, len(values) / 5))
+    return {"text": text, "label": few and not text and length <= 40, "binary": different == 2}
+
+
+def _reads_like_texts(values, length):
+    together = "".join(values[:200])
+    letters = sum(map(str.isalpha, together)) > 0.5 * len("".join(together.split()))
+    spaced = values.str.contains(r"\s").mean() > 0.5 and length >= 12
+    wide = sum(letter > "\u2e80" for letter in together) > len(together) / 2 and length >= 6
+    links = values.str.match(r"(?:https?://|www\.)\S+$").mean() > 0.5
+    return letters and (spaced or wide) and not links
+
+
+def _facts(cells):
+    """Return for each column whether it can be the texts and whether the labels."""
+    return {column: judged(cells[column]) for column in cells}
+
+
+def _spread(cells):
+    return cells.iloc[::max(1, len(cells) // _LOOKED_AT)]
+
+
+def _sample(cells):
+    values = _spread(cells).dropna().astype(str).str.strip()
+    return values[values != ""]
+
+
+def _looks_like_its_cells(cells, column):
+    """Say whether a column's name is one of its few values, or as long as its texts."""
+    values = _sample(cells)
+    seen = set(values)
+    if len(seen) <= max(2, len(values) / 5):
+        return column.casefold() in map(str.casefold, seen) or all(
+            map(_NUMBER.fullmatch, [column, *seen]))
+    is_question = re.search(r"[?？]|:[….\s]*$", column)
+    return len(column.split()) >= 8 and not is_question
 
 
 def _named(name, cells, header, option, wanted):
@@ -131,25 +176,23 @@ def _named(name, cells, header, option, wanted):
     if same:
         raise LearnerError(f"{name} has {len(same)} columns that {option}={tables.short(wanted)!r}"
                            " may mean. Rename all but one.")
-    close = difflib.get_close_matches(wanted.casefold(), [c.casefold() for c in cells], n=1)
-    close = [column for column in cells if close and column.casefold() == close[0]][:1]
-    hint = (f"Did you mean {option}={tables.short(close[0])!r}?" if close
-            else f"Name the right one with {option}='…'.")
-    if not header:
-        hint = f"Without a header columns go by number, such as {option}='1'."
+    by_small = {column.casefold(): column for column in reversed(list(cells))}
+    close = difflib.get_close_matches(wanted.casefold(), by_small, n=1)
+    hint = (f"Without a header columns go by number, such as {option}='1'." if not header else
+            f"Did you mean {option}={tables.short(by_small[close[0]])!r}?" if close else
+            f"Name the right one with {option}='…'.")
     raise LearnerError(f"{name} has no column {tables.short(wanted)!r}, only: "
                        f"{tables.listed(cells)}. {hint}")
 
 
-def _looks_like_its_cells(cells, column):
-    """Say whether a column's name is one of its few values, or as long as its texts."""
-    values = _sample(cells)
-    seen = values.value_counts()
-    if len(seen) <= max(2, len(values) / 5):
-        return column.casefold() in {value.casefold() for value in seen.index} or (
-            _is_number(column) and all(map(_is_number, seen.index)))
-    is_question = re.search(r"[?？]|:[….\s]*$", column)
-    return len(column.split()) >= 8 and not is_question
+def _rank(column, option):
+    """Return how sure a name is: from -1, the option itself, to 3, unsure, and 4, not known."""
+    words = plain(column)
+    bare = re.sub(r"[ \d]+$", "", words) or words
+    sure, unsure = (NAMES[option][kind].split() for kind in ("sure", "unsure"))
+    last = bare.rpartition(" ")[2]
+    ranks = column == option, words == option, bare in sure, last in sure, last in unsure, True
+    return ranks.index(True) - 1
 
 
 def _recognised(name, cells, facts, option, other):
@@ -157,135 +200,71 @@ def _recognised(name, cells, facts, option, other):
     columns = [column for column in cells if column != other]
     fitting = [column for column in columns if facts[column][option]]
     if option == "text":
-        _refuse_pairs(name, columns, facts)
+        _refuse_pairs(name, [column for column in columns if facts[column]["text"]])
     ranks = {column: _rank(column, option) for column in columns}
     best = min(ranks.values(), default=4)
-    named = [column for column in columns if ranks[column] == best] if best < 4 else []
+    named = [column for column in columns if ranks[column] == best < 4]
     if len(named) > 1 or (best == 3 and fitting):
         named = [column for column in named if column in fitting] or named * (best < 3)
     if len(named) == 1 and (best < 3 or set(fitting) <= set(named)):
         return named[0]
     if not named and len(fitting) == 1:
         return fitting[0]
+    if option == "label" and (named or fitting):
+        _refuse_several_labels(name, cells, [c for c in fitting if facts[c]["binary"]], fitting)
+    raise _doubt(name, cells, option, list(dict.fromkeys([*named, *fitting])), columns)
+
+
+def _doubt(name, cells, option, candidates, columns):
+    """Return the LearnerError for a column that cannot be told, with those that it may be."""
+    shown = tables.listed(map(repr, map(tables.short, candidates or columns)))
+    if candidates:
+        return LearnerError(f"{name}: which column has the {option}s? {shown} may. Say "
+                            f"{option}={tables.short(candidates[0])!r}, or another.")
+    _refuse_nested(name, cells)
     if option == "label":
-        _refuse_without_label(name, cells, columns, named or fitting)
-        _refuse_several_labels(name, cells, facts, fitting)
-    candidates = list(dict.fromkeys([*named, *fitting])) or columns
-    what = "texts" if option == "text" else "labels"
-    shown = tables.listed(map(repr, map(tables.short, candidates)))
-    if not (named or fitting):
-        _refuse_nested(name, cells)
-        if option == "text" and all(str(c) == str(i) for i, c in enumerate(cells, start=1)):
-            shown += " (by number)"
-        raise LearnerError(f"{name}: no column is called text or looks like texts. Which is it? "
-                           f"Say {option}='…' with one of: {shown}.")
-    raise LearnerError(f"{name}: which column has the {what}? {shown} may. Say "
-                       f"{option}={tables.short(candidates[0])!r}, or another.")
+        return LearnerError(
+            f"{name} has no labels: no column is called label or holds a few values again and "
+            f"again (columns: {tables.listed(cells)}). If one does, say label='…'; to predict "
+            "labels with a trained model: python -m helpers.predict.")
+    if list(cells) == [str(i) for i in range(1, len(cells.columns) + 1)]:
+        shown += " (by number)"
+    return LearnerError(f"{name}: no column is called text or looks like texts. Which is it? Say "
+                        f"text='…' with one of: {shown}.")
 
 
-def _rank(column, option):
-    """Return how sure a name is: from -1, the option itself, to 3, unsure, and 4, not known."""
-    words = plain(column)
-    if words == option:
-        return -1 if column == option else 0
-    bare = re.sub(r"[ \d]+$", "", words) or words
-    sure, unsure = (NAMES[option][kind].split() for kind in ("sure", "unsure"))
-    last = bare.rpartition(" ")[2]
-    if bare in sure:
-        return 1
-    if last in sure:
-        return 2
-    return 3 if last in unsure else 4
+def _refuse_misnamed(name, facts, found, option, other):
+    """Raise LearnerError if a column named as the texts holds labels while another has texts."""
+    if facts[found][other] and not facts[found][option] and any(
+            fact[option] for column, fact in facts.items() if column != found):
+        holds = "texts" if other == "text" else "few different values, as labels do"
+        raise LearnerError(f"{name}: the column {tables.short(found)!r} holds {holds}. Did you "
+                           f"mean {other}={tables.short(found)!r}?")
 
 
-def _facts(cells):
-    """Return for each column whether it can be the texts and whether the labels."""
-    return {column: judged(cells.iloc[:, i]) for i, column in enumerate(cells.columns)}
-
-
-def _spread(cells):
-    return cells.iloc[::max(1, len(cells) // _LOOKED_AT)]
-
-
-def _sample(cells):
-    values = _spread(cells)
-    values = values[values.notna()].astype(str).str.strip()
-    return values[values != ""]
-
-
-def judged(cells):
-    """Return whether a column can be the texts, whether the labels, and if it has two values."""
-    cells = _spread(cells)
-    values = _sample(cells)
-    lists = cells.map(lambda value: isinstance(value, list | tuple | dict)).mean()
-    single = cells.map(lambda value: isinstance(value, list) and len(value) == 1).mean()
-    if values.empty or len(values) < 0.1 * len(cells) or lists - single > 0.5:
-        return {"text": False, "label": False, "binary": False}
-    different = values.nunique()
-    length = values.str.len().mean()
-    values = values.str.slice(0, 300)
-    together = "".join(values[:200])
-    letters = sum(map(str.isalpha, together)) / max(1, len("".join(together.split())))
-    spaced = values.str.contains(r"\s").mean() > 0.5
-    wide = sum(ord(letter) > 0x2E80 for letter in together) > len(together) / 2
-    links = values.str.match(r"(?:https?://|www\.)\S+$").mean() > 0.5
-    many = different > 0.5 * len(values) or (different >= 20 and length > 40)  # or copied often
-    text = (many and not lists and letters > 0.5 and not links
-            and ((spaced and length >= 12) or (wide and length >= 6)))
-    few = 2 <= different <= max(2, min(_MOST_CLASSES, len(values) / 5))
-    return {"text": text, "label": few and not text and length <= 40,
-            "binary": different == 2}
-
-
-def _refuse_pairs(name, columns, facts):
+def _refuse_pairs(name, texts):
     """Raise LearnerError if two columns are texts that are read together."""
-    texts = [column for column in columns if facts[column]["text"]]
-    for i, first in enumerate(texts):
-        for second in texts[i + 1:]:
-            a, b = sorted((plain(first), plain(second)))
-            alike = _without_number(a) == _without_number(b) != ""
-            if alike or (a, b) in _PAIRS or (b, a) in _PAIRS:
-                raise LearnerError(
-                    f"{name} looks like pairs of texts, {tables.short(first)!r} and "
-                    f"{tables.short(second)!r}, with one label for both. Pairs cannot be trained "
-                    f"on yet; if one text is enough, say text={tables.short(first)!r}.")
+    for first, second in itertools.combinations(texts, 2):
+        pair = plain(first), plain(second)
+        bare = {re.sub(r"^\d | ?(?:\d|\b[ab])$", "", words) for words in pair}
+        if (len(bare) == 1 and bare != {""}) or pair in _PAIRS or pair[::-1] in _PAIRS:
+            raise LearnerError(
+                f"{name} looks like pairs of texts, {tables.short(first)!r} and "
+                f"{tables.short(second)!r}, with one label for both. Pairs cannot be trained "
+                f"on yet; if one text is enough, say text={tables.short(first)!r}.")
 
 
-def _belongs_to_the_other(facts, found, option):
-    """Say whether a column named as the texts holds labels while another has texts, or so on."""
-    other = "label" if option == "text" else "text"
-    return facts[found][other] and not facts[found][option] and any(
-        facts[column][option] for column in facts if column != found)
-
-
-def _without_number(name):
-    return re.sub(r"^\d | ?(?:\d|\b[ab])$", "", name)
-
-
-def _refuse_several_labels(name, cells, facts, fitting):
+def _refuse_several_labels(name, cells, binary, fitting):
     """Raise LearnerError if several columns say yes or no to a label each."""
     alike = {}
-    for column in fitting:
-        if facts[column]["binary"]:
-            values = frozenset(_sample(cells[column]).str.casefold())
-            alike.setdefault(values, []).append(column)
+    for column in binary:
+        alike.setdefault(frozenset(_sample(cells[column]).str.casefold()), []).append(column)
     most = max(alike.values(), key=len, default=[])
     if len(most) >= 3 or 1 < len(most) == len(fitting):
         raise LearnerError(
             f"{name} looks like several labels a text, one column each: "
             f"{tables.listed(most)}. Only one label a text can be trained on yet: say "
             f"label={tables.short(most[0])!r}, or another.")
-
-
-def _refuse_without_label(name, cells, columns, candidates):
-    """Raise LearnerError for texts to predict: a table in which no column can be the labels."""
-    if candidates:
-        return
-    _refuse_nested(name, cells)
-    raise LearnerError(
-        f"{name} has no labels: no column is called label or holds a few values again and again "
-        f"(columns: {tables.listed(cells)}). If one does, say label='…'; to predict labels with a "
-        "trained model: python -m helpers.predict.")
 
 
 def _refuse_nested(name, cells):
@@ -297,7 +276,3 @@ def _refuse_nested(name, cells):
         raise LearnerError(
             f"{name} has objects within its objects: {tables.listed(nested)}. It needs text and "
             "label side by side: export it as CSV, or as JSON with fewer levels (JSON-MIN).")
-
-
-def _is_number(value):
-    return re.fullmatch(r"[+-]?\d+(?:\.\d+)?", value.strip()) is not None

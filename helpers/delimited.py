@@ -10,110 +10,19 @@ import itertools
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from helpers.errors import LearnerError, where
+from helpers import files
+from helpers.dialects import ONE, Dialect, check_width, parse, signature
+from helpers.errors import where
 
 SAMPLE = 2**20  # characters
-MAX_COLUMNS = 16_384  # as many as a spreadsheet has
 FULL_TRIALS = 6
 _USUAL = "\t|;,"
 # Of two that fit as well, the one that is rarer in prose comes first.
 _SEPARATORS = ("\t", "\x01", "\x1f", "|||", "||", "|", "::", "^", ";", ",", "~", "¦")
 _NAMES = {"\t": "tabs", "|": "vertical bars", ";": "semicolons", "\x01": "the character \\x01",
           "\x1f": "the character \\x1f"}
-_ONE, _CR = "\ue000", "\ue001"  # of private use: a separator of one character, a bare \r
-_NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d+)?\s*")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How fields are parted and quoted."""
-
-    separator: str = _ONE  # which no file has: one column
-    quote: str = '"'  # or "'", or "" for none
-    escape: bool = False  # a backslash before a quotation mark or a separator
-    spaces: bool = False  # after a separator, before a quotation mark
-    newline: str = ""  # "\n" where a bare \r is part of a text
-
-    def reader(self, lines):
-        """Return a csv.reader of these lines."""
-        options = {"delimiter": self.separator[0] if len(self.separator) == 1 else _ONE,
-                   "escapechar": "\\" if self.escape else None, "strict": True}
-        if self.quote:
-            return csv.reader(lines, quotechar=self.quote, skipinitialspace=self.spaces, **options)
-        return csv.reader(lines, quoting=csv.QUOTE_NONE, **options)
-
-    def prepare(self, line):
-        """Return a line as the csv module can read it."""
-        if len(self.separator) > 1:
-            line = line.replace(self.separator, _ONE)
-        if self.newline and "\r" in line:
-            line = line.removesuffix("\r\n").removesuffix("\n").replace("\r", _CR) + "\n"
-        if self.escape and "\\" in line:  # any other backslash is one
-            line = re.sub(rf"\\(?![\\\"'{re.escape(self.separator)}\r\n])", r"\\\\",
-                          re.sub(r"\\\\", r"\\\\", line))
-        return line
-
-
-@dataclass
-class Rows:
-    """What came of reading: the rows by number, and how well the dialect fits."""
-
-    dialect: Dialect
-    rows: dict = field(default_factory=dict)
-    seen: int = 0  # rows that are not blank, those left out of the share included
-    repaired: list = field(default_factory=list)  # read as if there were no quoting
-    needed: int = 0  # rows in which quoting was needed: it holds a separator or a line end
-    plain: int = 0  # rows in which something is quoted that need not be
-    header: list = field(default_factory=list)
-    first: int = 0  # the header's row
-    before: list = field(default_factory=list)  # rows left out before the header
-    odd: list = field(default_factory=list)  # of another width
-    notes: list = field(default_factory=list)
-
-    def fit(self):
-        """Return from 0 to 1 how many of the rows are as they should be."""
-        bad = len(self.odd) + len(self.repaired)
-        if not self.dialect.quote and self.plain > 0.5 * len(self.rows):
-            bad += self.plain  # most texts would keep quotation marks around them
-        fit = max(0, 1 - bad / max(1, len(self.rows)))
-        if self.before:  # rather a separator that the first row has, too
-            fit *= 0.8
-        return fit if len(self.header) > 1 else 0.45 * fit
-
-    def is_prose(self):
-        """Say whether a space follows most separators, as it follows commas in a sentence."""
-        cells = [cell for row in self.rows.values() for cell in row[1:] if cell]
-        return sum(cell[0] == " " for cell in cells) > 0.5 * len(cells)
-
-    def is_wider(self):
-        """Say whether nearly all rows have as many cells, and the header has one."""
-        widths = Counter(len(row) for number, row in self.rows.items() if number != self.first)
-        usual, count = max(widths.items(), key=lambda item: item[1], default=(0, 0))
-        return len(self.header) == 1 < usual and count > max(4, 0.95 * widths.total())
-
-    def is_quoted(self):
-        """Say whether quotation marks work as such everywhere, and are needed or all around."""
-        return bool(self.dialect.quote and not self.repaired and (
-            self.needed or self.plain >= 0.95 * len(self.rows)))
-
-
-class _Lines:
-    """Lines that can be put back; `taken` are those of the record at hand."""
-
-    def __init__(self, lines):
-        self.lines, self.back, self.taken = lines, [], []
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        line = self.back.pop() if self.back else next(self.lines)
-        if not self.taken:  # a mark, as at the start of each of several files put together
-            line = line.removeprefix("\ufeff")
-        self.taken.append(line)
-        return line
 
 
 def read(file, encoding, errors, header, share, seed):
@@ -135,22 +44,17 @@ def _read(file, coding, header, share, seed, opened):
     told = re.match(r'"?sep=(.)"?\s*$', next(lines()), re.IGNORECASE | re.DOTALL)
     skip = 1 if told else 0  # spreadsheets do not count this line
 
-    def parsed(dialect, source, signature=None, drawn=None):
-        found = _parse(source, dialect, signature, drawn)
-        _judge(found, header)
-        return found
-
     sample = list(_some(itertools.islice(lines(), skip, None)))
     if not any(line.strip() for line in sample) and not any(line.strip() for line in lines()):
-        raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+        raise files.empty(file.name)
     if _is_wrapped(sample):
         wrapped, sample = True, list(map(_unwrapped, sample))
-    ranked = _rank(sample, told and told[1], parsed)
+    ranked = _rank(sample, told and told[1], header)
     best = None
     for tried, candidate in enumerate(_candidates(ranked, lines), start=1):
         drawn = random.Random(seed) if share < 1 else None
         source = itertools.islice(lines(candidate.newline), skip, None)
-        found = parsed(candidate, source, _signature(ranked[0]), drawn and (drawn, share))
+        found = parse(source, candidate, header, signature(ranked[0]), drawn and (drawn, share))
         if best is None or found.fit() > best.fit():
             best = found
         if (not best.odd and not best.repaired) or tried == FULL_TRIALS:
@@ -205,52 +109,56 @@ def _separators(filled):
     return found
 
 
-def _rank(sample, told, parsed):
+def _rank(sample, told, header):
     """Return what the candidates make of a sample, the best first."""
     text = "".join(sample)
     filled = [line for line in sample if line.strip()]
-    separators = [told] if told else _separators(filled)
     results = []
-    for separator in [*separators, _ONE]:
-        quotes = [Dialect(separator)]
-        single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
-        if sum(1 for _ in re.finditer(single, text)) >= 0.8 * len(filled):
-            quotes = [Dialect(separator, "'"), *quotes]
-        if text.count(f'{separator} "') > 0.5 * len(filled):
-            quotes.insert(0, Dialect(separator, spaces=True))
-        if '"' in text:
-            quotes.append(Dialect(separator, ""))
-        if "\\" in text:
-            quotes += [replace(d, escape=True) for d in quotes
-                       if (f"\\{d.quote}" if d.quote else f"\\{separator}") in text]
-        for dialect in quotes:
-            found = parsed(dialect, iter(sample))
+    for separator in [*([told] if told else _separators(filled)), ONE]:
+        for dialect in _dialects(separator, text, len(filled)):
+            found = parse(sample, dialect, header)
             if found.repaired or any("\n" in c for row in found.rows.values() for c in row):
-                found = parsed(dialect, iter(sample), _signature(found))
+                found = parse(sample, dialect, header, signature(found))
             results.append(found)
     # Stable: of two that are as good, the one that was tried first.
     results.sort(key=lambda found: (
         -round(found.fit(), 2), found.is_prose(), not found.is_quoted()))
+    if len(results[0].header) < 2 or results[0].fit() < 0.3:
+        results = _one_column_first(results)
     best = results[0]
-    if len(best.header) < 2 or best.fit() < 0.3:
-        # One column, unless the first row is plainly a header of several.
-        alone = [r for r in results if r.dialect.separator == _ONE]
-        results = alone + [r for r in results if r.dialect.separator != _ONE]
-        several = [r for r in results if len(r.header) > 1 and all(
-            0 < len(cell.strip()) < 40 for cell in r.header)]
-        if several and max(len(r) for r in several[0].rows.values() or [[]]) > 1:
-            results = several + [r for r in results if r not in several]
-        elif header_lacks := [r for r in results if r.is_wider()]:
-            results = header_lacks + [r for r in results if r not in header_lacks]
-    best = results[0]
-    marks = '"' in text and best.dialect.quote == '"'
-    unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
     some = 0 < best.plain < 0.95 * len(best.rows)
-    if marks and not best.needed and best.plain < 0.5 * len(best.rows) and (
+    if '"' in text and best.dialect.quote == '"' and (
+            not best.needed and best.plain < 0.5 * len(best.rows)) and (
             best.repaired or (some and best.dialect.separator == "\t")):
         # Texts begin with quotation marks; nothing is quoted because it has to be.
+        unquoted = replace(best.dialect, quote="", escape=False, spaces=False)
         results.sort(key=lambda found: found.dialect != unquoted)
     return results
+
+
+def _dialects(separator, text, n_lines):
+    """Return ways of quoting that the text gives reason to try, the likeliest first."""
+    quotes = [Dialect(separator)]
+    single = rf"(?:\A|[\r\n]|{re.escape(separator)})'"
+    if len(re.findall(single, text)) >= 0.8 * n_lines:
+        quotes.insert(0, Dialect(separator, "'"))
+    if text.count(f'{separator} "') > 0.5 * n_lines:
+        quotes.insert(0, Dialect(separator, spaces=True))
+    if '"' in text:
+        quotes.append(Dialect(separator, ""))
+    return quotes + [replace(d, escape=True) for d in quotes
+                     if f"\\{d.quote or separator}" in text]
+
+
+def _one_column_first(results):
+    """Put one column first, unless the first row or nearly all the others are plainly several."""
+    several = [found for found in results if len(found.header) > 1 and all(
+        0 < len(cell.strip()) < 40 for cell in found.header)]
+    if not several or max(map(len, several[0].rows.values()), default=0) < 2:
+        several = [found for found in results if found.is_wider()]
+    # Stable: each group keeps its order.
+    return sorted(results, key=lambda found: (
+        found not in several, found.dialect.separator != ONE))
 
 
 def _candidates(ranked, lines):
@@ -268,180 +176,31 @@ def _candidates(ranked, lines):
         if other != best and (not escape or "\\" in signs) and (escape or '"' in signs):
             yield other
     for other in ranked[1:]:
-        if other.dialect.separator not in (best.separator, _ONE) and other.fit() >= 0.3:
+        if other.dialect.separator not in (best.separator, ONE) and other.fit() >= 0.3:
             yield other.dialect
-
-
-def _parse(lines, dialect, signature, drawn):
-    """Read all records; one whose quoting is wrong is one line, read without quoting."""
-    found = Rows(dialect)
-    source = _Lines(map(dialect.prepare, lines))
-    reader = dialect.reader(source)
-    bare = replace(dialect, quote="", escape=False)
-    number, rows, mark = 0, found.rows, dialect.quote
-    while True:
-        source.taken.clear()
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            cells = None
-        taken = source.taken
-        number += 1
-        if cells is None or (len(taken) > 1 and mark and _swallows(taken, dialect, signature)):
-            source.back.extend(reversed(taken[1:]))
-            cells = next(bare.reader(taken[:1]))
-            if cells:
-                found.repaired.append(number)
-        elif mark and mark in taken[0]:
-            inside = "".join(cells)
-            if len(taken) > 1 or any(dialect.separator[0] in c or _ONE in c for c in cells) or (
-                    mark in inside and (mark * 2 in taken[0] or dialect.escape)):
-                found.needed += 1
-            elif inside.count(mark) < taken[0].count(mark):
-                found.plain += 1
-        elif not mark and '"' in taken[0]:
-            found.plain += any(len(c) > 1 and c[0] == c[-1] == '"' for c in cells)
-        empty = not any(cell.strip().strip("\x1a") for cell in cells)  # \x1a ends a file of DOS
-        if empty and not (cells == [""] and mark and mark in taken[0]):
-            continue
-        found.seen += 1
-        if drawn and found.seen > 1 and drawn[0].random() >= drawn[1]:
-            continue
-        if len(dialect.separator) > 1 or dialect.newline:
-            cells = [c.replace(_ONE, dialect.separator).replace(_CR, "\r") for c in cells]
-        rows[number] = cells
-    return found
-
-
-def _signature(found):
-    """Return for each column the few values that it has, or that they are numbers, or None."""
-    rows = [row for number, row in found.rows.items() if number != found.first
-            and len(row) == len(found.header) and not any("\n" in cell for cell in row)]
-    columns = []
-    for column in list(zip(*rows, strict=True))[:50]:
-        values = set(itertools.islice(column, 5_000))
-        few = len(rows) > 3 and len(values) <= max(2, min(50, len(rows) // 3))
-        numbers = rows and all(_NUMBER.fullmatch(value) for value in values)
-        columns.append(values if few else _NUMBER if numbers else None)
-    return columns
-
-
-def _swallows(taken, dialect, signature):
-    """Say whether the lines of one record look like rows of their own: a quote is left open."""
-    if not signature or len(signature) < 2:
-        return False
-    known = any(column is not None for column in signature)
-    alike = 0
-    for line in taken:
-        cells = line.rstrip("\r\n").split(dialect.separator if len(
-            dialect.separator) == 1 else _ONE)
-        alike += len(cells) == len(signature) and all(
-            column is None or (column.fullmatch(value) if column is _NUMBER else value in column)
-            for column, value in zip(signature, cells, strict=True))
-    # The last line of a quoted text may end like a row, or the first begin like one; not both.
-    return alike >= (0.75 if known else 1) * len(taken)
-
-
-def _judge(found, header):
-    """Find the header and which rows have another width than it; drop what is before it."""
-    rows = found.rows
-    for number in list(itertools.islice(rows, 20)):
-        if max(map(len, itertools.islice(rows.values(), 2))) > MAX_COLUMNS:
-            break
-        usual = Counter(len(row) for row in itertools.islice(rows.values(), 1000)).most_common(1)
-        row = rows[number]
-        filled = sum(1 for cell in row if cell.strip())
-        remark = row[0].lstrip().startswith("#")
-        before = (remark and (len(row) != usual[0][0] or _is_header(rows, 1))) or (
-            header and filled == 1 < usual[0][0] and usual[0][1] > 0.7 * min(len(rows), 1000)
-            and not _has_index(rows, number) and _is_header(rows, next(
-                place for place, row in enumerate(rows.values()) if len(row) == usual[0][0]
-            )) is not False)
-        if not before or len(rows) < 3:
-            break
-        del rows[number]
-        found.before.append(number)
-    if not rows:
-        return
-    found.first = next(iter(rows))
-    names = rows[found.first]
-    if header:  # of Markdown and databases: a line of dashes below the names
-        below = next(itertools.islice(rows, 1, 2), 0)
-        if below and re.fullmatch("[-+=:| ]*-{3}[-+=:| ]*", "|".join(rows[below])):
-            del rows[below]
-            found.notes.append(f"row {below}, a line of dashes below the header, is left out.")
-    if not header:
-        width = Counter(map(len, rows.values())).most_common(1)[0][0]
-        found.header = [str(column) for column in range(1, width + 1)]
-        found.first = 0
-    elif _has_index(rows, found.first):
-        found.header = ["", *names]
-    else:
-        found.header = names
-    width = len(found.header)
-    least = width if not header else max(
-        (place + 1 for place, name in enumerate(found.header) if name.strip()), default=width)
-    if found.header[:1] == [""] and len(names) < width:
-        least = width
-    # Most rows may have empty cells too many, from separators at their end, or the header may.
-    # A single row may not: a separator within its text could have moved its cells.
-    body = [len(row) for number, row in rows.items() if number != found.first]
-    usual = Counter(body).most_common(1)[0][0] if body else width
-    fine = {usual, width} if usual > width else {usual} if usual >= least else {width}
-    found.odd = [number for number, row in rows.items() if number != found.first and (
-        len(row) not in fine or any(map(str.strip, row[width:])))]
-
-
-def _is_header(rows, place):
-    """Say whether the row here has a value where those below repeat a few; None if unknown."""
-    below = list(itertools.islice(rows.values(), place, place + 200))
-    below = [row for row in below if len(row) == len(below[0])]
-    few = [column for column in zip(*below, strict=True)
-           if len(below) > 4 and len({*column[1:]}) <= max(2, len(column) // 3)]
-    return any(column[0] not in column[1:] for column in few) if few else None
-
-
-def _has_index(rows, first):
-    """Say whether rows are one cell longer than the header: row numbers, which R does not name."""
-    width = len(rows[first])
-    below = [row for number, row in itertools.islice(rows.items(), 1, 200) if number != first]
-    return len(below) > 1 and all(
-        len(row) == width + 1 and row[0].strip().isdigit() and row[-1].strip() for row in below
-    ) and len({row[0] for row in below}) == len(below)
 
 
 def _explain(name, found, told):
     """Put into words what was found out, and which rows do not fit."""
-    dialect, before = found.dialect, found.before
+    dialect, separator, width = found.dialect, found.dialect.separator, len(found.header)
+    check_width(name, width)
+    called = _NAMES[separator] if separator in _NAMES and width > 1 else repr(separator)
+    few_quoted = 0 < found.plain < 0.95 * len(found.rows) and not found.needed
+    repaired = [number for number in found.repaired if number not in set(found.odd)]
+    for holds, said in (
+        (told, "the first line says which separator it has, and is no row"),
+        (not told and separator not in (",", ONE), f"{called} between the columns"),
+        (found.before, f"left out before the header: {where(found.before)}"),
+        (dialect.quote == "'", "single quotation marks around the texts are taken off"),
+        (not dialect.quote, "quotation marks are ordinary characters here, because they are not "
+                            "closed, or stand around few texts and nothing needs them"),
+        (dialect.quote == '"' and few_quoted,
+         "quotation marks around a whole field are taken off"),
+        (dialect.escape, "a backslash before a quotation mark or a separator is taken off"),
+        (dialect.newline, "carriage returns (\\r) within lines are part of the texts"),
+        (repaired, "a quotation mark that is not closed, or not at the end of its field, is part "
+                   f"of the text in {where(repaired)}"),
+    ):
+        if holds:
+            found.notes.append(f"{said}.")
     found.notes = [f"{name}: {note}" for note in found.notes]
-    width = len(found.header)
-    if width > MAX_COLUMNS:
-        raise LearnerError(f"{name} has {width:,} columns, and a table of texts has a few. Does "
-                           "it lack line ends, or are rows and columns the wrong way round?")
-    if told:
-        found.notes.append(f"{name}: the first line says which separator it has, and is no row.")
-    elif dialect.separator in _NAMES and width > 1:
-        found.notes.append(f"{name}: {_NAMES[dialect.separator]} between the columns.")
-    elif dialect.separator not in (",", _ONE):
-        found.notes.append(f"{name}: {dialect.separator!r} between the columns.")
-    if before:
-        found.notes.append(f"{name}: left out before the header: {where(before)}.")
-    if dialect.quote == "'":
-        found.notes.append(f"{name}: single quotation marks around the texts are taken off.")
-    elif not dialect.quote:
-        found.notes.append(f"{name}: quotation marks are ordinary characters here, because they "
-                           "are not closed, or stand around few texts and nothing needs them.")
-    elif 0 < found.plain < 0.95 * len(found.rows) and not found.needed:
-        found.notes.append(f"{name}: quotation marks around a whole field are taken off.")
-    if dialect.escape:
-        found.notes.append(f"{name}: a backslash before a quotation mark or a separator is taken "
-                           "off.")
-    if dialect.newline:
-        found.notes.append(f"{name}: carriage returns (\\r) within lines are part of the texts.")
-    odd = set(found.odd)
-    repaired = [number for number in found.repaired if number not in odd]
-    if repaired:
-        found.notes.append(f"{name}: a quotation mark that is not closed, or not at the end of "
-                           f"its field, is part of the text in {where(repaired)}.")

@@ -35,6 +35,9 @@ _MARKS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
           (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
           (codecs.BOM_UTF16_BE, "utf-16")]
 
+ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, read by "surrogateescape"
+_BEYOND_ASCII = re.compile("[^\0-\x7f\udc80-\udcff]")
+
 
 def find(file, encoding=None):
     """Return the encoding of a text file, how errors in it are met, and notes: by the whole file.
@@ -45,63 +48,60 @@ def find(file, encoding=None):
     nothing fits.
     """
     mark = next((name for mark, name in _MARKS if file.head.startswith(mark)), None)
+    if encoding:
+        return _as_told(file, encoding, mark), "strict", []
     wide = mark or _wide(file.head)
+    if not wide and _is_binary(file.head):
+        raise LearnerError(f"{file.name} is not text but a binary file. Save its table as CSV "
+                           "(UTF-8), JSON, Parquet or .xlsx.")
+    is_utf8 = wide in (None, "utf-8-sig")
+    if _fits(file, wide or "utf-8"):
+        return wide or "utf-8", "strict", [] if is_utf8 else [
+            f"{file.name}: read as {wide.upper()}."]
+    if not is_utf8:
+        raise _no_text(file, wide, "name its encoding: encoding='…'.")
+    whole, broken, sample = _lines_of(file)
+    if whole >= 0.2 * (whole + broken):
+        return wide or "utf-8", "surrogateescape", []
+    found, is_guess = _one_byte(sample)
+    fits = found and _fits(file, found)
+    if not fits and (is_guess or not found):
+        raise _no_text(file, "UTF-8, nor in another encoding that can be told",
+                       "name its encoding: encoding='…'.")
+    called = f" ({_CALLED[found]})" if found in _CALLED else ""
+    return found, "strict" if fits else "replace", [
+        f"{file.name}: not UTF-8, so it is read as {found}{called}, as far as can be told. If "
+        "letters look wrong, name the encoding: encoding='…'."]
+
+
+def _as_told(file, encoding, mark):
+    """Return an encoding that a person names, if the file can be decoded so."""
     try:
-        "".encode(encoding or "utf-8")
+        "".encode(encoding)
     except (LookupError, TypeError):
         raise LearnerError(
             f"{file.name} is not text in {short(encoding)}, because no encoding has that name. "
             "Usual ones are encoding='utf-8', 'cp1252', 'utf-16', 'cp1251'."
         ) from None
-    told = [encoding] if encoding else [wide] if wide else ["utf-8"]
-    if mark == "utf-8-sig" and told[0].lower().replace("_", "-") in ("utf-8", "utf8"):
-        told = ["utf-8-sig"]
-    if not encoding and not wide and _is_binary(file.head):
-        raise LearnerError(f"{file.name} is not text but a binary file. Save its table as CSV "
-                           "(UTF-8), JSON, Parquet or .xlsx.")
-    if _fits(file, told[0]):
-        said = wide and wide != "utf-8-sig" and not encoding
-        return told[0], "strict", [f"{file.name}: read as {wide.upper()}."] if said else []
-    if encoding or (wide and wide != "utf-8-sig"):
-        raise LearnerError(
-            f"{file.name} is not text in {encoding or wide}. Save it again with the encoding "
-            "UTF-8 (in a spreadsheet: 'CSV UTF-8'), or "
-            + ("leave encoding='…' out: it is found out then." if encoding
-               else "name its encoding: encoding='…'.")
-        )
-    whole, broken, sample = _lines_of(file)
-    if whole >= 0.2 * (whole + broken):
-        return wide or "utf-8", "surrogateescape", []
-    found, is_guess = _one_byte(sample)
-    if found and _fits(file, found):
-        errors = "strict"
-    elif found and not is_guess:
-        errors = "replace"
-    else:
-        raise LearnerError(
-            f"{file.name} is not text in UTF-8, nor in another encoding that can be told. Save it "
-            "again with the encoding UTF-8 (in a spreadsheet: 'CSV UTF-8'), or name its encoding: "
-            "encoding='…'."
-        )
-    called = f" ({_CALLED[found]})" if found in _CALLED else ""
-    return found, errors, [f"{file.name}: not UTF-8, so it is read as {found}{called}, as far as "
-                           "can be told. If letters look wrong, name the encoding: "
-                           "encoding='…'."]
+    if mark == "utf-8-sig" and codecs.lookup(encoding).name == "utf-8":
+        encoding = mark
+    if not _fits(file, encoding):
+        raise _no_text(file, encoding, "leave encoding='…' out: it is found out then.")
+    return encoding
+
+
+def _no_text(file, encoding, remedy):
+    return LearnerError(f"{file.name} is not text in {encoding}. Save it again with the encoding "
+                        f"UTF-8 (in a spreadsheet: 'CSV UTF-8'), or {remedy}")
 
 
 def mended(row, errors):
     """Return cells in which bytes that are not UTF-8 are read as cp1252."""
     if errors != "surrogateescape":
         return row
-    whole = []
-    for cell in row:
-        if re.search("[\udc80-\udcff]", cell):
-            if re.search("[^\0-\x7f\udc80-\udcff]", cell):  # both within one text
-                cell = re.sub("[\udc80-\udcff]", lambda found: _cp1252(found[0]), cell)
-            else:
-                cell = _cp1252(cell)
-        whole.append(cell)
-    return whole
+    # Of a cell that has letters of UTF-8 too, only the other bytes; else the whole cell.
+    return [ESCAPED.sub(lambda found: _cp1252(found[0]), cell) if _BEYOND_ASCII.search(cell)
+            else _cp1252(cell) if ESCAPED.search(cell) else cell for cell in row]
 
 
 def _cp1252(text):

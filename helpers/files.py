@@ -49,6 +49,15 @@ _REFUSED = [  # how the content begins, what it is, what to do
     (rb"\x80[\x02-\x05]|\x93NUMPY|\x7fELF|MZ.\0|ID3|OggS|\0\0\0.ftyp", "a binary file",
      "Give the file that holds the texts, as CSV, JSON, Parquet or .xlsx"),
 ]
+_PAGES = {  # addresses of pages, and of the files that they show
+    r"([?&])dl=0": r"\1dl=1",
+    r"(//github\.com/[^?#]*?)/blob/": r"\1/raw/",
+    r"(//huggingface\.co/datasets/[^?#]*?)/blob/": r"\1/resolve/",
+    r"(//docs\.google\.com/spreadsheets/d/[\w-]+)/[^#]*(?:#(gid=\d+))?.*":
+        r"\1/export?format=csv&\2",
+    r"//drive\.google\.com/(?:file/d/|open\?id=)([\w-]+).*":
+        r"//drive.google.com/uc?export=download&id=\1",
+}
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 DAMAGED = (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, RuntimeError)
 
@@ -73,18 +82,7 @@ def find(source):
         raise LearnerError(_is_url(str(source)))
     name = short(Path(source).name or source)
     try:
-        path = _path(str(source))
-        name = short(path.name or path)
-        if path.is_dir():
-            raise LearnerError(_is_folder(path, name))
-        if not path.exists():
-            raise LearnerError(_is_missing(path))
-        if not path.is_file():
-            raise LearnerError(f"{name} is not an ordinary file. Save the table to one first.")
-        file = File(name, "text", path.stat().st_size, lambda: path.open("rb"), b"")
-        with file.open() as stream:
-            file.head = stream.read(HEAD)
-        _unpack(file, path)
+        file = _opened(_path(str(source)))
     except LearnerError:
         raise
     except ValueError:  # a NUL in the path
@@ -93,12 +91,33 @@ def find(source):
         reason = getattr(error, "strerror", None) or f"it is damaged ({short(error, 80)})"
         raise LearnerError(f"{name} cannot be read: {reason}.") from error
     if not file.head.strip(b"\0 \t\r\n\xef\xbb\xbf") and file.size <= HEAD:
-        raise LearnerError(f"{name} is empty. It needs a header and a row for each text.")
+        raise empty(file.name)
     for beginning, what, remedy in _REFUSED:
         if re.match(beginning, file.head, re.DOTALL):
-            raise LearnerError(f"{name} is {what}. {remedy}.")
+            raise LearnerError(f"{file.name} is {what}. {remedy}.")
     if file.head.startswith(b"PAR1"):
         file.kind = "parquet"
+    return file
+
+
+def empty(name):
+    """Return the LearnerError for a file without rows."""
+    return LearnerError(f"{name} is empty. It needs a header and a row for each text.")
+
+
+def _opened(path):
+    """Return the `File` of a path, unpacked, or raise LearnerError if it is no file."""
+    name = short(path.name or path)
+    if path.is_dir():
+        raise LearnerError(_is_folder(path, name))
+    if not path.exists():
+        raise LearnerError(_is_missing(path))
+    if not path.is_file():
+        raise LearnerError(f"{name} is not an ordinary file. Save the table to one first.")
+    file = File(name, "text", path.stat().st_size, lambda: path.open("rb"), b"")
+    with file.open() as stream:
+        file.head = stream.read(HEAD)
+    _unpack(file, path)
     return file
 
 
@@ -169,6 +188,7 @@ def _is_folder(path, name):
 
 
 def _is_url(url):
+    """Return what to say of an address: the command that fetches its file, or another way."""
     url = re.sub(r"^(\w+:/)(?=[^/])", r"\1/", url)  # a Path has one slash less
     if not re.match(r"(?i)(https?|ftp)://", url):
         return f"{short(url, 100)} is an address, not a file. Download the file and give its path."
@@ -179,19 +199,13 @@ def _is_url(url):
     if re.match(r"https?://(www\.)?kaggle\.com/", url):
         return ("This is a page of Kaggle, not a file. Download the data there, signed in, and "
                 "give the path of its file.")
-    url = url.replace("?dl=0", "?dl=1").replace("&dl=0", "&dl=1")
-    url = re.sub(r"(//(?:github\.com)/[^?#]*?)/blob/", r"\1/raw/", url)
-    url = re.sub(r"(//huggingface\.co/datasets/[^?#]*?)/blob/", r"\1/resolve/", url)
-    url = re.sub(r"(//docs\.google\.com/spreadsheets/d/[\w-]+)/[^#]*(?:#(gid=\d+))?.*",
-                 r"\1/export?format=csv&\2", url).removesuffix("&")
-    url = re.sub(r"//drive\.google\.com/(?:file/d/|open\?id=)([\w-]+).*",
-                 r"//drive.google.com/uc?export=download&id=\1", url)
+    for page, its_file in _PAGES.items():
+        url = re.sub(page, its_file, url)
+    url = url.removesuffix("&")
     last = "" if "google.com/" in url else unquote(urlsplit(url).path.rpartition("/")[2])
-    name = last or "texts.csv"
-    command = f"curl -L -o {shlex.quote(short(name, 60))} {shlex.quote(url)}"
-    if len(command) > 300:
-        command = f"curl -L -o {shlex.quote(short(name, 60))} 'THE ADDRESS'"
-    return f"This is an address, not a file. Fetch it first, then give the path: {command}"
+    fetch = f"curl -L -o {shlex.quote(short(last or 'texts.csv', 60))} "
+    address = shlex.quote(url) if len(fetch + shlex.quote(url)) <= 300 else "'THE ADDRESS'"
+    return f"This is an address, not a file. Fetch it first, then give the path: {fetch}{address}"
 
 
 def _is_missing(path):

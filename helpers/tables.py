@@ -18,6 +18,7 @@ __all__ = ["Table", "listed", "read", "short", "where"]
 _TWICE = re.compile("[ÂÃ][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|[ÅÐÑ][\x80-\xbfƒŠŒŽšœžŸ]|â€")
 
 
+
 def read(source, name, header=True, encoding=None, share=1.0, seed=0):
     """Return the `Table` that a path leads to, or that a table in memory is, called `name`.
 
@@ -71,48 +72,54 @@ def _delimited(file, encoding, errors, header, share, seed):
     width, odd = len(found.header), set(found.odd)
     rows = {number: row if len(row) == width else (row + [""] * width)[:width]
             for number, row in found.rows.items() if number not in odd and number != found.first}
-    notes, problems = found.notes, []
-    again = [number for number, row in rows.items()
-             if row == found.header] if header and width > 1 else []
+    notes = found.notes
+    again = [number for number, row in rows.items() if row == found.header
+             and header and width > 1]
     if again:
         notes.append(f"{file.name}: left out, because the header stands there again: "
                      f"{where(again)}.")
         rows = {number: row for number, row in rows.items() if number not in set(again)}
-    if odd and width == 1:
-        problems.append(f"{file.name}: one field in the first row, more in {where(found.odd)}. "
-                        "What parts the columns? Save it as CSV (UTF-8), with quotation marks "
-                        "around texts that hold commas.")
-    elif odd:
-        separator = found.dialect.separator
-        problems.append(
-            f"{file.name}: not the {width} fields of the first row in {where(found.odd)}. Does a "
-            f"text that holds {separator!r} lack quotation marks, is one left open, or a label "
-            "missing?"
-        )
-    names = encodings.mended(found.header, errors)
-    damaged = {"mixed": [], "lost": [], "nul": [], "twice": []}
+    notes += _say_damage(file.name, rows, errors)
+    made = typed.table(file.name, encodings.mended(found.header, errors), list(rows.values()),
+                       list(rows), notes, _say_odd(file.name, found))
+    return typed.drawn_while_read(made, share)
+
+
+def _say_odd(name, found):
+    """Return a line on rows of another width than the first, if there are any."""
+    width = len(found.header)
+    if not found.odd:
+        return []
+    if width == 1:
+        return [f"{name}: one field in the first row, more in {where(found.odd)}. What parts the "
+                "columns? Save it as CSV (UTF-8), with quotation marks around texts that hold "
+                "commas."]
+    return [f"{name}: not the {width} fields of the first row in {where(found.odd)}. Does a text "
+            f"that holds {found.dialect.separator!r} lack quotation marks, is one left open, or a "
+            "label missing?"]
+
+
+def _say_damage(name, rows, errors):
+    """Mend rows of another encoding, in place; return a line for each kind of damage."""
+    damaged = {
+        "NUL characters, which no text has; the file may be damaged": [],
+        "read as cp1252 (Western European), because it is not UTF-8 as the rest is": [],
+        "a character is lost and stands as �": [],
+        "encoded twice before it was saved ('Ã©' for 'é'), and left so": [],
+    }
+    nul, mixed, lost, twice = damaged.values()
     for number, row in rows.items():
-        joined = row[0] if width == 1 else "".join(row)
+        joined = "".join(row)
         if "\0" in joined:
-            damaged["nul"].append(number)
+            nul.append(number)
         if joined.isascii():
             continue
-        if errors == "surrogateescape" and re.search("[\udc80-\udcff]", joined):
+        if errors == "surrogateescape" and encodings.ESCAPED.search(joined):
             rows[number] = row = encodings.mended(row, errors)
             joined = "".join(row)
-            damaged["mixed"].append(number)
+            mixed.append(number)
         if "\ufffd" in joined:
-            damaged["lost"].append(number)
+            lost.append(number)
         if _TWICE.search(joined):
-            damaged["twice"].append(number)
-    for kind, said in (
-        ("nul", "NUL characters, which no text has; the file may be damaged"),
-        ("mixed", "read as cp1252 (Western European), because it is not UTF-8 as the rest is"),
-        ("lost", "a character is lost and stands as �"),
-        ("twice", "encoded twice before it was saved ('Ã©' for 'é'), and left so"),
-    ):
-        if damaged[kind]:
-            notes.append(f"{file.name}: {said}: {where(damaged[kind])}.")
-    if share < 1:
-        notes.append(f"{file.name}: a share of {share:g} is read, {len(rows):,} rows.")
-    return typed.table(file.name, names, list(rows.values()), list(rows), notes, problems)
+            twice.append(number)
+    return [f"{name}: {said}: {where(found)}." for said, found in damaged.items() if found]

@@ -1,22 +1,24 @@
 """Tables whose cells have types: in memory, JSON, Parquet, workbooks; each gives a `Table`."""
 
 import contextlib
-import datetime
 import io
 import itertools
 import json
-import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from helpers import delimited, encodings, files
+from helpers import encodings, files
+from helpers.dialects import check_width
 from helpers.errors import LearnerError, listed, short, where
 
 _EXCEL_ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
+_ERROR = object()
 _HALF = re.compile("[\ud800-\udfff]")  # an emoji of which "\\ud83d" is left
+_SPLITS = ("train", "test", "val", "valid", "validation", "dev")
+_BLANK = "\ufeff \t\r\n"
 _BAD_JSON = (json.JSONDecodeError, RecursionError)
 
 
@@ -42,9 +44,7 @@ def table(name, columns, rows, index, notes=(), problems=()):
              else "" if _plain(column) is None else str(column)
              for column in columns]
     names = [column.strip() for column in names]
-    if len(names) > delimited.MAX_COLUMNS:
-        raise LearnerError(f"{name} has {len(names):,} columns, and a table of texts has a few. "
-                           "Are rows and columns the wrong way round?")
+    check_width(name, len(names))
     kept = [place for place, column in enumerate(names)
             if column or any(row[place] not in (None, "") for row in rows)]
     notes, halves = list(notes), []
@@ -68,6 +68,12 @@ def draw(table, share, seed):
     if share < 1:
         drawn = random.Random(seed)
         table.cells = table.cells[[drawn.random() < share for _ in range(len(table.cells))]]
+    return drawn_while_read(table, share)
+
+
+def drawn_while_read(table, share):
+    """Return a table in whose notes it is said that a share of the rows was drawn."""
+    if share < 1:
         table.notes.append(f"{table.name}: a share of {share:g} is read, {len(table.cells):,} "
                            "rows.")
     return table
@@ -98,8 +104,7 @@ def in_memory(source, name):
             "Texts come from a path, a DataFrame, a list of dictionaries, a Dataset or a "
             f"dictionary of splits to these, not from a value of type {type(source).__name__}."
         )
-    if source.shape[1] > delimited.MAX_COLUMNS:
-        return table(name, list(source.columns), [], [])
+    check_width(name, source.shape[1])
     columns = [source.iloc[:, place].astype(object) for place in range(source.shape[1])]
     rows = [list(map(_plain, row)) for row in zip(*columns, strict=True)] or [
         [] for _ in range(len(source))]
@@ -108,24 +113,20 @@ def in_memory(source, name):
 
 def _plain(value):
     """Return a value as Python's own: numpy's and pandas' turned into it, None for missing."""
-    if isinstance(value, bytes):  # of Parquet without a type for text
-        with contextlib.suppress(UnicodeDecodeError):
-            return value.decode()
-    if value is None or isinstance(value, str | int | bool | bytes):
-        return value.item() if hasattr(value, "item") else value
-    if isinstance(value, float):
-        return None if math.isnan(value) else float(value)
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime()
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+    import pandas as pd
+
+    if type(value) in (str, int, bool):
         return value
     if hasattr(value, "tolist"):  # numpy's arrays and scalars
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value
+    if isinstance(value, bytes):  # of Parquet without a type for text
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
 
 
 def parquet(file, share, seed):
@@ -139,29 +140,61 @@ def parquet(file, share, seed):
             parquet = pq.ParquetFile(stream)
             # pandas' own index, where it had no name
             names = [n for n in parquet.schema_arrow.names if not n.startswith("__index_level_")]
-            if len(names) > delimited.MAX_COLUMNS:
-                return table(file.name, names, [], [])
+            check_width(file.name, len(names))
             for batch in parquet.iter_batches(4096, columns=names):
-                kept = [place for place in range(len(batch)) if share >= 1
-                        or drawn.random() < share]
-                part = batch if share >= 1 else batch.take(pa.array(kept, pa.int64()))
-                columns = [map(_plain, column.to_pylist()) for column in part.columns]
-                rows += map(list, zip(*columns, strict=True))
-                index += [start + place for place in kept]
+                columns = [map(_plain, column.to_pylist()) for column in batch.columns]
+                for number, row in enumerate(zip(*columns, strict=True), start):
+                    if share >= 1 or drawn.random() < share:
+                        rows.append(list(row))
+                        index.append(number)
                 start += len(batch)
     except (pa.ArrowException, OSError) as error:
         raise LearnerError(f"{file.name} begins like Parquet, but cannot be read: "
                            f"{short(error, 120)}. Download or write it again.") from error
-    notes = [f"{file.name}: a share of {share:g} is read, {len(rows):,} rows."] * (share < 1)
-    return table(file.name, names, rows, index, notes)
+    return drawn_while_read(table(file.name, names, rows, index), share)
 
 
 def workbook(file, header):
     """Return the first sheet of a workbook that holds a table."""
+    title, rows, notes = _sheet(file)
+    width = max(map(len, rows.values()))
+    rows = {number: [*map(_cell, row), *[None] * (width - len(row))]
+            for number, row in rows.items()}
+    errors = [number for number, row in rows.items() if _ERROR in row]
+    rows = {number: [None if value is _ERROR else value for value in row]
+            for number, row in rows.items()}
+    filled = {number: sum(value is not None for value in row) for number, row in rows.items()}
+    usual = sorted(filled.values())[len(rows) // 2]
+    before = list(itertools.takewhile(lambda n: filled[n] == 1 < usual, rows))
+    if header and 0 < len(before) < len(rows) - 1:
+        notes.append(f"{file.name}: left out before the header: {where(before)}.")
+        rows = {number: row for number, row in rows.items() if number not in before}
+    names = rows.pop(next(iter(rows))) if header else range(1, width + 1)
+    errors = [number for number in errors if number in rows]
+    if errors:
+        notes.append(f"{file.name}: a cell with an error of Excel's, such as #N/A, counts as "
+                     f"empty in {where(errors)}.")
+    made = table(file.name, names, list(rows.values()), list(rows), notes)
+    hollow = [column for place, column in enumerate(made.cells)
+              if len(made.cells) and made.cells.iloc[:, place].isna().all()]
+    if hollow and _formulas(file, title):
+        made.notes.append(f"{file.name}: the column {listed(hollow)} has formulas without "
+                           "values. Open the workbook in a spreadsheet, save it, and read again.")
+    return made
+
+
+def _cell(value):
+    if isinstance(value, str) and value in _EXCEL_ERRORS:
+        return _ERROR
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _sheet(file):
+    """Return title and rows, {number: cells}, of the sheet with a table, and notes."""
     import openpyxl
 
+    filled = {}
     try:
-        filled = {}
         with file.open() as stream:
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             sheets = len(book.worksheets)
@@ -180,36 +213,11 @@ def workbook(file, header):
         raise LearnerError(f"{file.name} is an Excel workbook, but cannot be read: "
                            f"{short(error, 120)}. Open it and save it again.") from error
     if not filled:
-        raise LearnerError(f"{file.name} is empty. It needs a header and a row for each text.")
+        raise files.empty(file.name)
     title, rows = next(iter(filled.items()))
-    notes = []
-    if sheets > 1:
-        notes.append(f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} "
-                     "that holds a table.")
-    width = max(map(len, rows.values()))
-    rows = {number: row + [None] * (width - len(row)) for number, row in rows.items()}
-    usual = sorted(sum(v is not None for v in row) for row in rows.values())[len(rows) // 2]
-    before = list(itertools.takewhile(
-        lambda number: usual > 1 and sum(v is not None for v in rows[number]) == 1, rows))
-    if header and before and len(before) < len(rows) - 1:
-        notes.append(f"{file.name}: left out before the header: {where(before)}.")
-        rows = {number: row for number, row in rows.items() if number not in before}
-    names = rows.pop(next(iter(rows))) if header else range(1, width + 1)
-    errors = [n for n, row in rows.items() if any(
-        isinstance(v, str) and v in _EXCEL_ERRORS for v in row)]
-    if errors:
-        notes.append(f"{file.name}: a cell with an error of Excel's, such as #N/A, counts as "
-                     f"empty in {where(errors)}.")
-    cells = [[int(v) if isinstance(v, float) and v.is_integer() else
-              None if isinstance(v, str) and v in _EXCEL_ERRORS else v for v in row]
-             for row in rows.values()]
-    made = table(file.name, names, cells, list(rows), notes)
-    hollow = [column for place, column in enumerate(made.cells)
-              if len(made.cells) and made.cells.iloc[:, place].isna().all()]
-    if hollow and _formulas(file, title):
-        made.notes.append(f"{file.name}: the column {listed(hollow)} has formulas without "
-                           "values. Open the workbook in a spreadsheet, save it, and read again.")
-    return made
+    said = (f"{file.name}: the sheet {short(title)!r} is read, the first of {sheets} that holds a "
+            "table.")
+    return title, rows, [said] * (sheets > 1)
 
 
 def _formulas(file, title):
@@ -229,20 +237,40 @@ def json_file(file, source, encoding, errors, header, share, seed):
         return io.TextIOWrapper(file.open(), encoding.replace("-sig", ""), errors, newline="\n")
 
     with stream() as lines:
-        filled = (line.removeprefix("\ufeff") for line in lines if line.strip("\ufeff \t\r\n"))
-        first = [_value(line) for line in itertools.islice(filled, 2)]
-    if len(first) == 2 and isinstance(first[0], dict | list) and (
-            isinstance(first[1], dict | list) or named):
+        filled = (line.strip(_BLANK) for line in lines if line.strip(_BLANK))
+        first = [isinstance(_value(line), dict | list) for line in itertools.islice(filled, 2)]
+    if len(first) == 2 and first[0] and (first[1] or named):
         with stream() as lines:
             return _json_lines(file.name, lines, errors, share, seed)
     try:
-        files.check_size(files.File(file.name, "json", file.size, file.open, b""), 1)
+        files.check_size(replace(file, kind="json"), 1)
+        with stream() as whole:
+            value = _whole(file.name, encodings.mended([whole.read().removeprefix("\ufeff")],
+                                                       errors)[0])
+        of_one_row = named and named[1].lower() in ("jsonl", "ndjson") and isinstance(value, dict)
+        rows = [value] if of_one_row else _records(value)
+        if rows is None and value not in ([], {}):
+            raise _no_table(file.name, value)
     except LearnerError:
         if named:
             raise
         return None
-    with stream() as whole:
-        text = encodings.mended([whole.read().removeprefix("\ufeff")], errors)[0]
+    if not rows:
+        raise LearnerError(f"{file.name} is empty. It needs an object for each text.")
+    found = (_objects(file.name, rows, range(1, len(rows) + 1)) if isinstance(rows[0], dict)
+             else _listed(file.name, rows, header))
+    return draw(found, share, seed)
+
+
+def _value(text):
+    try:
+        return json.loads(text)
+    except _BAD_JSON:
+        return None
+
+
+def _whole(name, text):
+    """Return what a text of JSON holds. Raises LearnerError if it is none."""
     try:
         try:
             value = json.loads(text)
@@ -251,41 +279,24 @@ def json_file(file, source, encoding, errors, header, share, seed):
                 raise
             value = _one_by_one(text)  # objects one after the other, over several lines
     except _BAD_JSON as error:
-        if not named:
-            return None
         place = f" in line {error.lineno}, column {error.colno}" if hasattr(error, "msg") else ""
         raise LearnerError(
-            f"{file.name} is not JSON: {short(getattr(error, 'msg', error), 80)}{place}. Mend it "
+            f"{name} is not JSON: {short(getattr(error, 'msg', error), 80)}{place}. Mend it "
             "there, or export it again; a file with a row a line is named .csv."
         ) from None
-    if value in ([], {}):
-        raise LearnerError(f"{file.name} is empty. It needs an object for each text.")
-    of_one_row = named and named[1].lower() in ("jsonl", "ndjson") and isinstance(value, dict)
-    rows = [value] if of_one_row else _records(value)
-    if rows is None:
-        if not named:
-            return None
-        splits = [key for key in value if key in (
-            "train", "test", "val", "valid", "validation", "dev")] if isinstance(
-                value, dict) else []
-        if len(splits) > 1:
-            raise LearnerError(f"{file.name} holds several tables: {listed(splits)}. Save each to "
-                               "a file of its own, and give a dictionary of them: {'train': "
-                               "'FILE', 'validation': 'FILE', 'test': 'FILE'}.")
-        raise LearnerError(
-            f"{file.name} is JSON, but not a table. It needs a list of objects with the same "
-            'keys, such as [{"text": "Good.", "label": 1}, …], or an object a line.'
-        )
-    if rows and not isinstance(rows[0], dict):
-        return draw(_listed(file.name, rows, header), share, seed)
-    return draw(_objects(file.name, rows, range(1, len(rows) + 1)), share, seed)
+    return value
 
 
-def _value(text):
-    try:
-        return json.loads(text)
-    except _BAD_JSON:
-        return None
+def _no_table(name, value):
+    """Return the LearnerError for JSON that is no table, with what it should be."""
+    splits = [key for key in value if key in _SPLITS] if isinstance(value, dict) else []
+    if len(splits) > 1:
+        return LearnerError(f"{name} holds several tables: {listed(splits)}. Save each to a file "
+                            "of its own, and give a dictionary of them: {'train': 'FILE', "
+                            "'validation': 'FILE', 'test': 'FILE'}.")
+    return LearnerError(
+        f"{name} is JSON, but not a table. It needs a list of objects with the same keys, such as "
+        '[{"text": "Good.", "label": 1}, …], or an object a line.')
 
 
 def _one_by_one(text):
@@ -317,16 +328,13 @@ def _json_lines(name, lines, errors, share, seed):
     if bad:
         table.problems.append(f"{name}: no JSON object in {where(bad)}. Mend or remove it; a line "
                               "holds one whole object.")
-    if share < 1:
-        table.notes.append(f"{name}: a share of {share:g} is read, {len(rows):,} rows.")
-    return table
+    return drawn_while_read(table, share)
 
 
 def _objects(name, rows, index):
     """Return dictionaries as a table; a key that one lacks is None there."""
     columns = dict.fromkeys(key for row in rows for key in row)
-    if len(columns) > delimited.MAX_COLUMNS:
-        return table(name, list(columns), [], [])
+    check_width(name, len(columns))
     return table(name, list(columns), [[_plain(row.get(c)) for c in columns] for row in rows],
                   index)
 
