@@ -17,7 +17,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -149,6 +148,11 @@ def finetune(options, *, progress=True, on_step=None):
     return metrics
 
 
+def _is_first():
+    """Say whether this is the first of the processes, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _read(options):
     """Return the labelled texts that the options name."""
     if not options.data:
@@ -220,8 +224,8 @@ def check(output, overwrite=False):
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
     place = Path(output).absolute()
-    try:
-        if os.environ.get("RANK", "0") == "0":
+    with command.writable(output, place):  # better now than after the training
+        if _is_first():
             paths.bring_back(place)
         paths.check_replaceable(place, _unfinished(place))
         if (place / paths.MANIFEST).exists() and not (overwrite or (place / CHECKPOINT).exists()):
@@ -231,12 +235,6 @@ def check(output, overwrite=False):
             )
         for leftover in _unfinished(place) - {CHECKPOINT}:
             shutil.rmtree(place / leftover, ignore_errors=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent):  # better now than after the training
-            pass
-    except OSError as error:
-        raise LearnerError(f"Nothing can be written to {output}: {paths.reason(error)}. "
-                           "Choose another --output.") from None
     return place
 
 

@@ -10,13 +10,22 @@ each line that comes through a pipe.
 import argparse
 import contextlib
 import csv
+import functools
 import math
 import os
 import sys
-import tempfile
 from pathlib import Path
 
-from helpers import checkpoints, command, markup, paths, tables, texts, training
+from helpers import (
+    checkpoints,
+    classifiers,
+    command,
+    markup,
+    paths,
+    tables,
+    texts,
+    training,
+)
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -52,22 +61,15 @@ def load(asked):
     Raises LearnerError if they cannot be loaded, or the model is none that tells classes apart.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     checkpoints.quiet()
     place = _place(asked)
-    try:
+    with classifiers.loading(asked, "a folder that helpers.finetune made, or a text classifier's "
+                                    "name on the Hub"):
         model, report = AutoModelForSequenceClassification.from_pretrained(
             place, dtype=torch.float32, output_loading_info=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError,
-            SafetensorError) as error:
-        reason = tables.short(str(error).strip() or type(error).__name__, 200).rstrip(".")
-        raise LearnerError(
-            f"The model {tables.short(asked, 80)!r} cannot be loaded: {reason}. --model is a "
-            "folder that helpers.finetune made, or a text classifier's name on the Hub."
-        ) from error
     _check(asked, model, tokenizer, report["missing_keys"])
     # GPT-2 looks for the last token of a text: the one before the padding.
     pad = getattr(model.config, "pad_token_id", None)
@@ -228,30 +230,23 @@ def check_output(output, data, overwrite=False):
 
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
-    place = Path(output).expanduser().absolute()
+    place, source = Path(output).expanduser().absolute(), Path(data).expanduser()
     if place.suffix.lower() not in WRITERS:
         raise LearnerError(f"--output {tables.short(output, 80)}: give it one of these endings: "
                            f"{', '.join(WRITERS)}")
-    try:
+    with command.writable(output, place):  # better now than after predicting
         if place.is_dir():
             raise LearnerError(f"{output} is a folder. --output is a file in it.")
-        if place.exists() and Path(data).expanduser().exists() and place.samefile(
-                Path(data).expanduser()):
+        if place.exists() and source.exists() and place.samefile(source):
             raise LearnerError(f"{output} is the file of the texts itself. It is kept: choose "
                                "another --output.")
         if place.exists() and not overwrite:
             raise LearnerError(f"{output} is there already. It is kept: choose another --output, "
                                "or replace it with --overwrite.")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent):  # better now than after predicting
-            pass
-    except OSError as error:
-        raise LearnerError(f"Nothing can be written to {tables.short(output, 80)}: "
-                           f"{paths.reason(error)}. Choose another --output.") from None
     return place
 
 
-def _delimited(table, path, separator):
+def _delimited(table, path, separator=","):
     """Write UTF-8 with every text quoted, for it may hold any kind of line end."""
     table.to_csv(path, sep=separator, index=False, encoding="utf-8", lineterminator="\n",
                  quoting=csv.QUOTE_NONNUMERIC)
@@ -275,12 +270,10 @@ def _workbook(table, path):
 
 
 WRITERS = {
-    ".csv": lambda table, path: _delimited(table, path, ","),
-    ".tsv": lambda table, path: _delimited(table, path, "\t"),
+    ".csv": _delimited, ".tsv": functools.partial(_delimited, separator="\t"),
     ".jsonl": lambda table, path: table.to_json(path, orient="records", lines=True,
                                                 force_ascii=False),
-    ".parquet": lambda table, path: table.to_parquet(path, index=False),
-    ".xlsx": _workbook,
+    ".parquet": lambda table, path: table.to_parquet(path, index=False), ".xlsx": _workbook,
 }
 
 
@@ -334,7 +327,7 @@ def converse(pair, ask=input, **options):
 
     `ask` asks for a text; `options` are those of `predictions`.
     """
-    full = "█" if _can_print("█") else "#"
+    full = "█".encode(sys.stdout.encoding or "ascii", "ignore") and "█" or "#"
     while True:
         try:
             text = ask("Your text: ")
@@ -350,14 +343,6 @@ def converse(pair, ask=input, **options):
             print(f"{tables.short(name):<{width}}  {share:.3f}  {full * round(BAR * share)}")
         if len(order) > MOST_BARS:
             print(f"and {len(order) - MOST_BARS} more classes")
-
-
-def _can_print(character):
-    try:
-        character.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeError, LookupError):
-        return False
-    return True
 
 
 def answer_lines(pair, lines, **options):
