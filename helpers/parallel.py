@@ -83,26 +83,19 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
           validate=None, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
-    `loader` is one that `batching.loader` made for training; each process takes its share.
-    The loss of a step is that of the whole batch, and so are the gradients: each process's count
-    as much as it has rows, or as much as they weigh: with `class_weights`, shape (classes,), the
-    loss is the weighted mean of the batch.
-    With `validate`, a function that returns figures of the validation texts as a dictionary, the
-    model ends with the weights of the epoch that is best by one of them, `metric`
-    (`best_epoch`); the figures of each epoch are in the curve.
-    With a `Checkpoints` the run goes on from the newest one and writes one every so often.
-    `on_step(curve)` is called after every step.
+    `loader` is one that `batching.loader` made for training; each process takes its share. Loss
+    and gradients of a step are those of the whole batch, and with `class_weights`, shape
+    (classes,), those of its weighted mean. With `validate`, which returns figures of the
+    validation texts as a dictionary, the model ends with the weights of the `best_epoch` by one
+    of them, `metric`. With a `Checkpoints` the run goes on from the newest one and writes one
+    every so often. `on_step(curve)` is called after every step.
 
     Raises LearnerError as soon as the loss or the gradient is not finite.
     """
-    from transformers import get_linear_schedule_with_warmup
-
     mine = split_loader(loader, accelerator.process_index, accelerator.num_processes)
     wrapped, trained = accelerator.prepare(model), list(_trained(model).values())
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
-    steps = epochs * len(loader)
-    scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    curve, best = LossCurve(), None
+    steps, curve, best = epochs * len(loader), LossCurve(), None
+    optimizer, scheduler = _optimizer(trained, learning_rate, steps)
     if checkpoint is not None:
         checkpoint.restore(model, optimizer, scheduler, curve)
         curve.settings, best = dict(checkpoint.identity), checkpoint.best
@@ -132,6 +125,14 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
     if best is not None:
         model.load_state_dict(best, strict=False)
     return curve
+
+
+def _optimizer(trained, learning_rate, steps):
+    """Return AdamW and its linear schedule, of which a tenth is warm-up."""
+    from transformers import get_linear_schedule_with_warmup
+
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
+    return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
 def _backward(model, batch, accelerator, class_weights):

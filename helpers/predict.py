@@ -327,7 +327,7 @@ def converse(pair, ask=input, **options):
 
     `ask` asks for a text; `options` are those of `predictions`.
     """
-    full = "█".encode(sys.stdout.encoding or "ascii", "ignore") and "█" or "#"
+    full = "█" if "█".encode(sys.stdout.encoding or "ascii", "ignore") else "#"
     while True:
         try:
             text = ask("Your text: ")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 import torch
+from tqdm.auto import tqdm
 
 from helpers import batching, frozen, measure, parallel, scores
 from helpers.curves import LossCurve
@@ -109,15 +110,13 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
 
     Raises LearnerError for a training that diverges and a lack of disk.
     """
-    from tqdm.auto import tqdm
-
-    progress, chosen = progress and accelerator.is_main_process, checkpoints.identity
-    classes, labels = data["train"].features["label"].names, data["train"]["label"][:]
+    chosen, labels = checkpoints.identity, data["train"]["label"][:]
+    classes = data["train"].features["label"].names
     weights = class_weights(chosen["class weights"], labels, len(classes))
     encoded = _tokens(data, tokenizer, chosen["max_length"], progress)
-    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
-        if hasattr(model.base_model, name):
-            getattr(model.base_model, name).requires_grad_(False)
+    for name, module in model.base_model.named_children():
+        if name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
+            module.requires_grad_(False)
     model.to(accelerator.device)
     fitted, loaders = _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept,
                                progress)
@@ -142,10 +141,10 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
         )
     found = {split: evaluate(split) for split in ("validation", "test")}
     _check_converged(curve, found["validation"].loss, len(classes), recipe, checkpoints)
-    cut = sum(n >= chosen["max_length"] for rows in encoded.values()
-              for n in batching.lengths(rows))
+    sizes = [n for rows in encoded.values() for n in batching.lengths(rows)]
     return Run(curve, {split: scores.scores(e.labels, e.predictions, classes, train_labels=labels)
-                       for split, e in found.items()}, cut)
+                       for split, e in found.items()},
+               cut=sum(n >= chosen["max_length"] for n in sizes))
 
 
 def _figures(evaluation):
@@ -171,7 +170,6 @@ def _check_converged(curve, validation_loss, classes, recipe, checkpoints):
 def _tokens(data, tokenizer, max_length, progress):
     """Return the tokenized splits, a dictionary."""
     from datasets import concatenate_datasets
-    from tqdm.auto import tqdm
 
     with tqdm(total=sum(map(len, data.values())), desc="tokens", unit="text", leave=False,
               disable=not progress) as bar:
