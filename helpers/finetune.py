@@ -75,27 +75,16 @@ def finetune(options, *, progress=True, on_step=None):
     `options` are what `parser` reads from it. In several processes each calls this; the first
     one writes, all return the same. `on_step(curve)` is called after every step.
 
-    Raises LearnerError for data that cannot be trained on, a model that is not there or not of
-    a known kind, an output folder that holds something else, a training that diverges, and a
-    lack of memory or disk.
+    Raises LearnerError for texts, a model or an output folder that cannot be used, a training
+    that diverges, and a lack of memory or disk.
     """
-    import torch
-
     output = check(options.output, options.overwrite)
-    with command.stage("loading the libraries", progress and _is_first()):
-        from accelerate import Accelerator
-        from accelerate.state import PartialState
-
-        for module in ("datasets", "sklearn.metrics", "transformers"):  # not in the time it took
-            importlib.import_module(module)
-        state = PartialState(cpu=not torch.cuda.is_available())
-    first = state.is_main_process
-    progress = progress and first
+    state = _state(progress)
+    progress = progress and (first := state.is_main_process)
     with contextlib.redirect_stdout(sys.stdout if first else io.StringIO()):
         recipe, data, model, tokenizer, origin = _load(options, progress)
     checkpoints = _checkpoints(options, output, recipe, data, model, state, progress)
-    mixed = "bf16" if checkpoints.identity["precision"] == "bf16" else "no"
-    accelerator = Accelerator(cpu=state.device.type == "cpu", mixed_precision=mixed)
+    accelerator = _accelerator(checkpoints.identity["precision"], state)
     try:
         with Measured() as cost, command.enough_memory(recipe.batch_size, options.max_length):
             run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, checkpoints,
@@ -118,6 +107,25 @@ def finetune(options, *, progress=True, on_step=None):
         _print_results(run, metrics, options)
     accelerator.wait_for_everyone()
     return metrics
+
+
+def _state(progress):
+    """Import the libraries, which is not in the time it took; return Accelerate's state."""
+    import torch
+
+    with command.stage("loading the libraries", progress and _is_first()):
+        for module in ("datasets", "sklearn.metrics", "transformers"):
+            importlib.import_module(module)
+        from accelerate.state import PartialState
+
+        return PartialState(cpu=not torch.cuda.is_available())
+
+
+def _accelerator(precision, state):
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=state.device.type == "cpu",
+                       mixed_precision={"fp32": "no"}.get(precision, precision))
 
 
 def _is_first():

@@ -83,7 +83,7 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
           validate=None, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
-    `loader` is one that `batching.loader` made for training; each process takes its share. Loss
+    Each process takes its share of `loader`, one that `batching.loader` made for training. Loss
     and gradients of a step are those of the whole batch, and with `class_weights`, shape
     (classes,), those of its weighted mean. With `validate`, which returns figures of the
     validation texts as a dictionary, the model ends with the weights of the `best_epoch` by one
@@ -109,7 +109,7 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
             optimizer.zero_grad()
             loss, accuracy = _backward(wrapped, batch, accelerator, class_weights)
             norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            if not (math.isfinite(loss) and torch.isfinite(norm)):
+            if not (math.isfinite(loss) and norm.isfinite()):
                 raise _diverged(step, steps, learning_rate, checkpoint)
             optimizer.step()
             curve.record(loss, scheduler.get_last_lr()[0], accuracy)
@@ -122,8 +122,7 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
                 checkpoint.best = best
                 checkpoint.after(model, optimizer, scheduler, curve, steps,
                                  time.perf_counter() - start)
-    if best is not None:
-        model.load_state_dict(best, strict=False)
+    model.load_state_dict(best or {}, strict=False)
     return curve
 
 

@@ -16,16 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import (
-    checkpoints,
-    classifiers,
-    command,
-    markup,
-    paths,
-    tables,
-    texts,
-    training,
-)
+from helpers import checkpoints, classifiers, command, markup, paths, tables, texts, training
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -155,30 +146,23 @@ def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress
                 found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
                                                batch_size, most)
             bar.update(len(part))
-    best, filled = found.max(-1), found[:, 0].isfinite().tolist()
     if rows and not found[rows].isfinite().all():
         raise LearnerError("The model answers with numbers that are none (nan). Its training has "
                            "diverged, or its weights are damaged: train it again.")
-    values = found.double().numpy().round(6)
-    labels = [names[i] if there else None
-              for i, there in zip(best.indices.tolist(), filled, strict=True)]
-    table = pd.DataFrame({
-        "text": shown, "label": pd.Series(labels, dtype=object),
-        "probability": best.values.double().numpy().round(6),
-        **{column: values[:, i] for i, column in enumerate(_columns(names))},
-    })
-    return table, sum(size > most for size in sizes.values())
+    probabilities = pd.DataFrame(found.double().numpy().round(6), columns=_columns(names))
+    labels = [None if share.isnan() else names[i] for share, i in zip(*found.max(-1), strict=True)]
+    table = pd.DataFrame({"text": shown, "label": pd.Series(labels, dtype=object),
+                          "probability": probabilities.max(axis=1)})
+    return table.join(probabilities), sum(size > most for size in sizes.values())
 
 
 def _columns(names):
     """Return a column's name for each class: its own, unless something is called so already."""
     taken, columns = set(FIXED), []
     for number, name in enumerate(names):
-        for column in (name, f"class {name}", f"class {number}: {name}"):
-            if column.casefold() not in taken:
-                break
-        taken.add(column.casefold())
-        columns.append(column)
+        choices = (name, f"class {name}", f"class {number}: {name}")
+        columns.append(next((c for c in choices if c.casefold() not in taken), choices[-1]))
+        taken.add(columns[-1].casefold())
     return columns
 
 
@@ -210,19 +194,22 @@ def predict_file(options, *, progress=True):
     table.insert(0, "id", ids)
     with paths.replacing(output) as temporary:
         WRITERS[output.suffix.lower()](table, temporary)
-    lines = []
+    return [*_counted(table, cut, most, output),
+            *(_scores(labels, table["label"], model.config) if labels else [])]
+
+
+def _counted(table, cut, most, output):
+    """Return lines on what was written: empty texts, texts that were cut, rows of each class."""
+    n, lines = len(table), []
     if blank := int(table["label"].isna().sum()):
-        lines.append(f"{blank:,} of {len(table):,} texts are empty: they get no label.")
+        lines.append(f"{blank:,} of {n:,} texts are empty: they get no label.")
     if cut:
-        lines.append(f"{cut:,} of {len(table):,} texts are longer than {most} tokens: only their "
-                     "beginning was read.")
+        lines.append(f"{cut:,} of {n:,} texts are longer than {most} tokens: only their beginning "
+                     "was read.")
     counts = table["label"].value_counts()
-    each = ", ".join(f"{tables.short(label)} {n:,}" for label, n in list(counts.items())[:8])
+    each = ", ".join(f"{tables.short(label)} {k:,}" for label, k in counts[:8].items())
     more = f" and {len(counts) - 8} more classes" if len(counts) > 8 else ""
-    lines.append(f"{len(table):,} rows ({each}{more}); saved in {output}")
-    if labels is not None:
-        lines += _scores(labels, table["label"], model.config)
-    return lines
+    return [*lines, f"{n:,} rows ({each}{more}); saved in {output}"]
 
 
 def check_output(output, data, overwrite=False):

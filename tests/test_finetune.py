@@ -72,6 +72,17 @@ def figures_of(folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def tiny(tokenizer, tmp_path_factory):
+    """A folder with a BERT of three narrow layers, for runs that have nothing to learn."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    training.save(BertForSequenceClassification(BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=32, initializer_range=0.5)), tokenizer, folder)
+    return folder
+
+
 # The runs that several tests look at.
 
 @pytest.fixture(scope="module")
@@ -84,6 +95,13 @@ def made_and_shown(texts, tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(made_and_shown):
     return made_and_shown[0]
+
+
+@pytest.fixture(scope="module")
+def made_tiny(texts, tiny, tmp_path_factory):
+    output = tmp_path_factory.mktemp("made") / "tiny"
+    assert run(texts, output, "--model", str(tiny)) == 0
+    return output
 
 
 @pytest.fixture(scope="module")
@@ -269,10 +287,10 @@ def interrupted(monkeypatch, step, *arguments):
 
 
 @pytest.fixture
-def stopped(texts, tmp_path, monkeypatch):
+def stopped(texts, tiny, tmp_path, monkeypatch):
     """A run that was stopped, a folder whose model and texts were renamed since, and arguments."""
     places = [tmp_path / "here", tmp_path / "there"]
-    shutil.copytree(checkpoints.find("bert").path, places[0])
+    shutil.copytree(tiny, places[0])
     shutil.copy(texts, places[0] / "mine.csv")
     started, resumed = ((folder / "mine.csv", tmp_path / "m", "--model", str(folder))
                         for folder in places)
@@ -284,7 +302,7 @@ def stopped(texts, tmp_path, monkeypatch):
 
 
 def test_it_goes_on_wherever_data_and_model_lie_and_ends_as_if_nothing_had_been_and_no_other_does(
-    stopped, made, tmp_path, monkeypatch, capsys
+    stopped, made_tiny, tmp_path, monkeypatch, capsys
 ):
     output, changed = tmp_path / "m", tmp_path / "changed.csv"
     changed.write_text(stopped[0].read_text().replace(",1\n", ",0\n", 1))
@@ -303,7 +321,7 @@ def test_it_goes_on_wherever_data_and_model_lie_and_ends_as_if_nothing_had_been_
     assert "Going on after step 8." in capsys.readouterr().out
     assert figures_of(output)["precision"] == "fp32"
     assert not {path.name for path in output.iterdir()} & {".checkpoint.pt-left", finetune.FROZEN}
-    a, b = (curves.load(folder / "curve.json").loss for folder in (made, output))
+    a, b = (curves.load(folder / "curve.json").loss for folder in (made_tiny, output))
     assert a == pytest.approx(b, abs=1e-5)
 
 
@@ -312,41 +330,41 @@ def contents(folder):
 
 
 def test_a_replacement_that_met_an_interruption_or_a_full_disk_keeps_the_model_and_goes_on(
-    made, texts, tmp_path, monkeypatch, capsys
+    made_tiny, texts, tiny, tmp_path, monkeypatch, capsys
 ):
     def fail(model, folder, **kwargs):
         (folder / "model.safetensors").write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    output = shutil.copytree(made, tmp_path / "m")
-    interrupted(monkeypatch, 5, texts, output, "--epochs", "1", "--overwrite", "--every", "2")
+    output = shutil.copytree(made_tiny, tmp_path / "m")
+    how = (texts, output, "--model", str(tiny), "--epochs", "1")
+    interrupted(monkeypatch, 5, *how, "--overwrite", "--every", "2")
     with monkeypatch.context() as patched:
         patched.setattr(BertForSequenceClassification, "save_pretrained", fail)
-        assert run(texts, output, "--epochs", "1") == 2
+        assert run(*how) == 2
     assert "No space left on device" in capsys.readouterr().err
     kept = contents(output)
     assert kept.pop("checkpoint.pt")
-    assert kept == contents(made)
+    assert kept == contents(made_tiny)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     output.rename(tmp_path / ".m.set-aside")  # as when it is killed while it replaces
-    assert run(texts, output, "--epochs", "1") == 0
+    assert run(*how) == 0
     assert "Going on after step 4." in capsys.readouterr().out
     assert not (output / "checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize("recipe", ["fast", "full"])
-def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tmp_path, capsys):
+def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tiny, tmp_path, capsys):
     output = tmp_path / "m"
-    arguments = (texts, output, "--recipe", recipe, "--learning-rate", "1e30", "--every", "1")
-    assert run(*arguments) == 2
+    arguments = (texts, output, "--model", str(tiny), "--recipe", recipe, "--every", "1")
+    assert run(*arguments, "--learning-rate", "1e30") == 2
     said = capsys.readouterr().err.strip()
     assert "of 12: the loss or its gradient is not finite" in said or recipe == "full"
     assert "a lower --learning-rate than 1e+30, and --overwrite" in said
     assert {path.name for path in output.iterdir()} == {"checkpoint.pt"}
     kept = torch.load(output / "checkpoint.pt", weights_only=True)
     assert all(weights.isfinite().all() for weights in kept["model"].values())
-    if recipe == "fast":  # the remedy is one
-        assert run(texts, output, "--epochs", "1", "--overwrite") == 0
+    assert run(*arguments, "--epochs", "1", "--overwrite") == 0
 
 
 def test_a_loss_far_above_that_of_guessing_is_no_success(texts, tmp_path, capsys):
@@ -638,16 +656,18 @@ def test_something_moves_on_the_screen_from_the_first_second(made_and_shown):
 # Limits
 
 def test_outputs_that_would_take_too_much_room_are_computed_anew_with_the_same_end(
-    texts, made, tmp_path, monkeypatch, capsys
+    texts, tiny, made_tiny, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(frozen, "LIMIT", 1e5)
     monkeypatch.setattr(frozen, "outputs", lambda *a, **k: pytest.fail("kept"))
-    assert run(texts, tmp_path / "m") == 0
+    assert run(texts, tmp_path / "m", "--model", str(tiny)) == 0
     said = capsys.readouterr().out
     assert "GB of disk, so they are not kept" in said
-    a, b = (curves.load(folder / "curve.json").loss for folder in (made, tmp_path / "m"))
+    folders = made_tiny, tmp_path / "m"
+    a, b = (curves.load(folder / "curve.json").loss for folder in folders)
     assert a == pytest.approx(b, abs=1e-4)
-    assert figures_of(made)["test"]["correct"] == figures_of(tmp_path / "m")["test"]["correct"]
+    a, b = (figures_of(folder)["test"]["correct"] for folder in folders)
+    assert a == b
 
 
 def test_outputs_are_kept_up_to_the_limit_and_half_of_the_free_disk(tmp_path, monkeypatch):
@@ -669,14 +689,14 @@ def test_too_little_memory_is_said_before_the_training(made_again):
     assert "smaller --batch-size" in said
 
 
-def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tmp_path, monkeypatch):
+def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tiny, tmp_path, monkeypatch):
     def memory(model, row, rows, *args, **kwargs):
         assert rows == 84
         raise Stop
 
     monkeypatch.setattr(recipes, "memory", memory)
     with pytest.raises(Stop):
-        run(texts, tmp_path / "m", "--epochs", "1", "--batch-size", "100000")
+        run(texts, tmp_path / "m", "--model", str(tiny), "--batch-size", "100000")
 
 
 def test_stopped_before_the_first_checkpoint_it_promises_none(
