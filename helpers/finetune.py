@@ -80,7 +80,8 @@ def finetune(options, *, progress=True, on_step=None):
     """
     output = check(options.output, options.overwrite)
     state = _state(progress)
-    progress = progress and (first := state.is_main_process)
+    first = state.is_main_process
+    progress = progress and first
     with contextlib.redirect_stdout(sys.stdout if first else io.StringIO()):
         recipe, data, model, tokenizer, origin = _load(options, progress)
     checkpoints = _checkpoints(options, output, recipe, data, model, state, progress)
@@ -122,6 +123,7 @@ def _state(progress):
 
 
 def _accelerator(precision, state):
+    """Return what averages the gradients of all processes, in this number format."""
     from accelerate import Accelerator
 
     return Accelerator(cpu=state.device.type == "cpu",

@@ -699,6 +699,13 @@ def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tiny, tmp_p
         run(texts, tmp_path / "m", "--model", str(tiny), "--batch-size", "100000")
 
 
+def test_a_notebook_may_train_without_bars(texts, tiny, tmp_path, capsys):
+    how = finetune.parser().parse_args(["--data", str(texts), "--model", str(tiny), "--epochs",
+                                        "1", "--output", str(tmp_path / "m")])
+    assert finetune.finetune(how, progress=False) == figures_of(tmp_path / "m")
+    assert not capsys.readouterr().err
+
+
 def test_stopped_before_the_first_checkpoint_it_promises_none(
     texts, tmp_path, monkeypatch, capsys
 ):
@@ -707,10 +714,11 @@ def test_stopped_before_the_first_checkpoint_it_promises_none(
     assert "before the first checkpoint, so the same command begins" in capsys.readouterr().err
 
 
-def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tmp_path):
+def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tiny, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
-         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+         str(tmp_path / "m"), "--model", str(tiny)],
+        cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
     run.stdout.close()
     said = run.stderr.read().decode()
