@@ -8,6 +8,7 @@ from helpers.errors import LearnerError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
             "embd_pdrop", "attn_pdrop", "resid_pdrop")
+KINDS = f"{' or '.join(checkpoints.NAMES)}, a folder, or a name on the Hub"
 
 
 def find(asked):
@@ -28,7 +29,7 @@ def find(asked):
         licence = "mit" if found.model_id == "openai-community/gpt2" else "apache-2.0"
     elif Path(asked).is_dir():
         name, hub_id = Path(asked).resolve().name, None
-    with _said_in_a_line(asked):
+    with loading(asked):
         return AutoConfig.from_pretrained(path), (name, hub_id, licence)
 
 
@@ -51,7 +52,7 @@ def load(asked, config, classes, *, max_length, seed=0):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
     check_length(asked, config, max_length)
-    with _said_in_a_line(asked):
+    with loading(asked):
         tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         tokenizer.padding_side, tokenizer.model_max_length = "right", max_length
@@ -76,15 +77,17 @@ def load(asked, config, classes, *, max_length, seed=0):
 
 
 @contextlib.contextmanager
-def _said_in_a_line(asked):
-    """Turn what can go wrong while a model is loaded into a LearnerError."""
+def loading(asked, expected=KINDS):
+    """Turn what can go wrong while a model is loaded into a LearnerError.
+
+    `asked` is what was given as --model, `expected` says what can be.
+    """
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise LearnerError(
-            f"The model {asked!r} cannot be loaded: {reason} --model is "
-            f"{' or '.join(checkpoints.NAMES)}, a folder, or a name on the Hub."
-        ) from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError,
+            SafetensorError) as error:
+        reason = tables.short(str(error).strip() or type(error).__name__, 200).rstrip(".")
+        raise LearnerError(f"The model {tables.short(asked, 80)!r} cannot be loaded: {reason}. "
+                           f"--model is {expected}.") from error

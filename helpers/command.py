@@ -3,14 +3,15 @@
 import argparse
 import contextlib
 import io
-import math
 import os
 import re
 import shlex
 import sys
+import tempfile
 import threading
 
-from helpers.errors import LearnerError
+from helpers import paths
+from helpers.errors import LearnerError, short
 
 # How a call in a notebook is written, and the option of the command line that does the same.
 _SWITCHES = {"drop_empty=True": "--drop-empty", "clean=True": "--clean",
@@ -97,13 +98,12 @@ def stage(what, progress=True):
     from tqdm.auto import tqdm
 
     done = threading.Event()
+    def tick():
+        while not done.wait(1):
+            line.refresh()
+
     with tqdm(desc=what, bar_format="{desc} … {elapsed}", leave=False,
               disable=not progress) as line:
-
-        def tick():
-            while not done.wait(1):
-                line.refresh()
-
         ticking = threading.Thread(target=tick, daemon=True)
         ticking.start()
         try:
@@ -111,6 +111,22 @@ def stage(what, progress=True):
         finally:
             done.set()
             ticking.join()
+
+
+@contextlib.contextmanager
+def writable(output, place):
+    """Run the block, then try whether a file can be made beside `place`, which `output` names.
+
+    Raises LearnerError where one or the other meets an error of the disk.
+    """
+    try:
+        yield
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent):
+            pass
+    except OSError as error:
+        raise LearnerError(f"Nothing can be written to {short(output, 80)}: "
+                           f"{paths.reason(error)}. Choose another --output.") from None
 
 
 def pipe_closed():
@@ -138,17 +154,14 @@ def at_least(lowest):
     return number
 
 
-def rate(text):
+def rate(text, most=sys.float_info.max, limit=""):
     """Read a number above 0, for argparse."""
     with contextlib.suppress(ValueError):
-        if 0 < float(text) < math.inf:
+        if 0 < float(text) <= most:
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0{limit}")
 
 
 def share(text):
     """Read a number above 0, up to 1, for argparse."""
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) <= 1:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, up to 1")
+    return rate(text, 1, ", up to 1")

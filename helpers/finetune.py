@@ -17,7 +17,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -76,72 +75,34 @@ def finetune(options, *, progress=True, on_step=None):
     `options` are what `parser` reads from it. In several processes each calls this; the first
     one writes, all return the same. `on_step(curve)` is called after every step.
 
-    Raises LearnerError for data that cannot be trained on, a model that is not there or not of
-    a known kind, an output folder that holds something else, a training that diverges, and a
-    lack of memory or disk.
+    Raises LearnerError for texts, a model or an output folder that cannot be used, a training
+    that diverges, and a lack of memory or disk.
     """
-    import torch
-
     output = check(options.output, options.overwrite)
-    first = os.environ.get("RANK", "0") == "0"
-    with command.stage("loading the libraries", progress and first):
-        from accelerate import Accelerator
-        from accelerate.state import PartialState
-
-        for module in ("datasets", "sklearn.metrics", "transformers"):  # not in the time it took
-            importlib.import_module(module)
-        state = PartialState(cpu=not torch.cuda.is_available())
-    with contextlib.redirect_stdout(sys.stdout if state.is_main_process else io.StringIO()):
-        config, origin = classifiers.find(options.model)
-        recipe = choose_recipe(options, config)
-        classifiers.check_length(options.model, config, options.max_length)
-        with (command.stage("reading the texts", progress and state.is_main_process),
-              command.printed_as_options()):
-            data = _read(options)
-        classes = data["train"].features["label"].names
-        model, tokenizer = classifiers.load(options.model, config, classes,
-                                            max_length=options.max_length, seed=options.seed)
-        model.config.cleaned_texts = options.clean  # helpers.predict does the same to its texts
-        _print_report(data, tokenizer, options, progress and state.is_main_process)
-    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-    keeper = parallel.Checkpoints(output / CHECKPOINT, options.every,
-                                  anew=options.overwrite and not restarted)
-    precision = choose_precision(options.precision, keeper.identity, state)
-    with command.stage("comparing with earlier runs", progress and state.is_main_process):
-        keeper.begin(asdict(recipe) | {
-            "max_length": options.max_length, "precision": precision, "seed": options.seed,
-            "class weights": options.class_weights, "metric": options.metric,
-            "model weights": frozen.checksum(model.base_model),
-            **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
-        }, state)
-    accelerator = Accelerator(cpu=state.device.type == "cpu",
-                              mixed_precision={"fp32": "no"}.get(precision, precision))
-    if keeper.steps and accelerator.is_main_process:
-        print(f"Going on after step {keeper.steps}.")
+    state = _state(progress)
+    first = state.is_main_process
+    progress = progress and first
+    with contextlib.redirect_stdout(sys.stdout if first else io.StringIO()):
+        recipe, data, model, tokenizer, origin = _load(options, progress)
+    checkpoints = _checkpoints(options, output, recipe, data, model, state, progress)
+    accelerator = _accelerator(checkpoints.identity["precision"], state)
     try:
         with Measured() as cost, command.enough_memory(recipe.batch_size, options.max_length):
-            run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, keeper,
+            run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, checkpoints,
                                     kept=output / FROZEN / "hidden", progress=progress,
                                     on_step=on_step)
     finally:
-        if accelerator.is_main_process:
+        if first:
             shutil.rmtree(output / FROZEN, ignore_errors=True)
-    metrics = _metrics(options, recipe, model.config, origin, data, run, cost) | {
-        "precision": precision, "processes": accelerator.num_processes,
-        "threads": torch.get_num_threads(), "device": accelerator.device.type,
-        "resumed_after_step": keeper.steps, "seconds": round(keeper.seconds + cost.seconds, 2),
-        "texts_per_second": round(
-            len(data["train"]) * recipe.epochs * (1 - keeper.steps / len(run.curve.loss))
-            / cost.seconds, 1),
-    }
-    if accelerator.is_main_process:
-        # Whole or not at all; the checkpoint goes with the older folder.
-        with paths.replacing_folder(output, _unfinished(output)) as fresh:
+    metrics = _metrics(options, recipe, model.config, origin, data, run, cost, checkpoints,
+                       accelerator)
+    if first:
+        with paths.replacing_folder(output, _unfinished(output)) as fresh:  # and the checkpoint
             model.save_pretrained(fresh)
             tokenizer.save_pretrained(fresh)
             run.curve.save(fresh / CURVE)
-            (fresh / METRICS).write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n",
-                                         encoding="utf-8")
+            text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
+            (fresh / METRICS).write_text(text, encoding="utf-8")
             cards.card(metrics, origin, name=options.output, data=options.data,
                        notes=data.notes).save(fresh / "README.md")
         _print_results(run, metrics, options)
@@ -149,36 +110,77 @@ def finetune(options, *, progress=True, on_step=None):
     return metrics
 
 
-def _read(options):
-    """Return the labelled texts that the options name."""
-    if not options.data:
-        return reviews.load()
-    source = {"train": options.data, "test": options.test_data}
-    return texts.load(source if options.test_data else options.data, **command.reading(options))
+def _state(progress):
+    """Import the libraries, which is not in the time it took; return Accelerate's state."""
+    import torch
+
+    with command.stage("loading the libraries", progress and _is_first()):
+        for module in ("datasets", "sklearn.metrics", "transformers"):
+            importlib.import_module(module)
+        from accelerate.state import PartialState
+
+        return PartialState(cpu=not torch.cuda.is_available())
 
 
-def _print_report(data, tokenizer, options, progress):
-    """Print what is to be known about the texts before a model is trained on them."""
+def _accelerator(precision, state):
+    """Return what averages the gradients of all processes, in this number format."""
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=state.device.type == "cpu",
+                       mixed_precision={"fp32": "no"}.get(precision, precision))
+
+
+def _is_first():
+    """Say whether this is the first of the processes, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _load(options, progress):
+    """Return recipe, texts, model, tokenizer and the model's origin; print what is to be known."""
+    config, origin = classifiers.find(options.model)
+    recipe = choose_recipe(options, config)
+    classifiers.check_length(options.model, config, options.max_length)
+    with command.stage("reading the texts", progress), command.printed_as_options():
+        source = ({"train": options.data, "test": options.test_data} if options.test_data
+                  else options.data)
+        data = texts.load(source, **command.reading(options)) if source else reviews.load()
+    model, tokenizer = classifiers.load(options.model, config,
+                                        data["train"].features["label"].names,
+                                        max_length=options.max_length, seed=options.seed)
+    model.config.cleaned_texts = options.clean  # helpers.predict does the same to its texts
     with command.stage("counting tokens", progress):
         report = texts.report(data, tokenizer, max_length=options.max_length)
     report.notes = []  # which texts.load has printed
     print(command.said(str(report)))
+    return recipe, data, model, tokenizer, origin
 
 
-def _metrics(options, recipe, config, origin, data, run, cost):
-    """Return what metrics.json holds, but for what depends on the processes."""
-    train, classes = data["train"]["label"][:], data["train"].features["label"].names
-    test, best = run.scores["test"], {}
-    warnings = test.warnings()
-    shares = [train.count(c) / len(train) for c in range(len(classes))]
-    chance = (math.log(len(classes)) if options.class_weights
-              else -sum(share * math.log(share) for share in shares if share))
-    if sum(c.predicted > 0 for c in test.by_class) == 1 and run.curve.final_loss() >= chance:
-        warnings.append(f"The loss ended at {run.curve.final_loss():.3f}, no lower than that of "
-                        f"guessing by the shares of the classes, {chance:.3f}: the model has not "
-                        "learned from the texts.")
-    if options.metric:
-        best["best_epoch"] = parallel.best_epoch(run.curve.validation, options.metric)
+def _checkpoints(options, output, recipe, data, model, state, progress):
+    """Return the `Checkpoints` of this run, which has begun or goes on."""
+    restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    checkpoints = parallel.Checkpoints(output / CHECKPOINT, options.every,
+                                       anew=options.overwrite and not restarted)
+    precision = choose_precision(options.precision, checkpoints.identity, state)
+    with command.stage("comparing with earlier runs", progress):
+        checkpoints.begin(asdict(recipe) | {
+            "max_length": options.max_length, "precision": precision, "seed": options.seed,
+            "class weights": options.class_weights, "metric": options.metric,
+            "model weights": frozen.checksum(model.base_model),
+            **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
+        }, state)
+    if checkpoints.steps and state.is_main_process:
+        print(f"Going on after step {checkpoints.steps}.")
+    return checkpoints
+
+
+def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, accelerator):
+    """Return what metrics.json holds."""
+    import torch
+
+    labels, classes = data["train"]["label"][:], data["train"].features["label"].names
+    steps, before = len(run.curve.loss), checkpoints.steps
+    best = {"best_epoch": parallel.best_epoch(run.curve.validation, options.metric)
+            } if options.metric else {}
     return {
         "model": origin[0], "labels": classes, "recipe": recipe.name,
         "epochs": recipe.epochs, "batch_size": recipe.batch_size,
@@ -187,15 +189,32 @@ def _metrics(options, recipe, config, origin, data, run, cost):
         "class_weights": options.class_weights, "metric": options.metric, **best,
         "seed": options.seed, "max_length": options.max_length, "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},
-        "train_texts_by_class": {name: train.count(c) for c, name in enumerate(classes)},
+        "train_texts_by_class": {name: labels.count(c) for c, name in enumerate(classes)},
         "texts_as_long": run.cut,
-        "steps": len(run.curve.loss), "final_loss": round(run.curve.final_loss(), 4),
+        "steps": steps, "final_loss": round(run.curve.final_loss(), 4),
         "peak_memory_gb": round(cost.peak / 2**30, 2),
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
         **{split: found.figures() for split, found in run.scores.items()},
-        "warnings": warnings,
+        "warnings": _warnings(run, labels, options.class_weights),
+        "precision": checkpoints.identity["precision"], "processes": accelerator.num_processes,
+        "threads": torch.get_num_threads(), "device": accelerator.device.type,
+        "resumed_after_step": before, "seconds": round(checkpoints.seconds + cost.seconds, 2),
+        "texts_per_second": round(
+            len(labels) * recipe.epochs * (1 - before / steps) / cost.seconds, 1),
     }
+
+
+def _warnings(run, labels, weighted):
+    """Return lines on what the accuracy would hide: of the scores, and of a model that guesses."""
+    test, ended = run.scores["test"], run.curve.final_loss()
+    shares = [labels.count(c) / len(labels) for c in range(len(test.by_class))]
+    chance = (math.log(len(shares)) if weighted
+              else -sum(share * math.log(share) for share in shares if share))
+    if sum(c.predicted > 0 for c in test.by_class) > 1 or ended < chance:
+        return test.warnings()
+    return [*test.warnings(), f"The loss ended at {ended:.3f}, no lower than that of guessing by "
+            f"the shares of the classes, {chance:.3f}: the model has not learned from the texts."]
 
 
 def _print_results(run, metrics, options):
@@ -220,8 +239,8 @@ def check(output, overwrite=False):
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
     place = Path(output).absolute()
-    try:
-        if os.environ.get("RANK", "0") == "0":
+    with command.writable(output, place):  # better now than after the training
+        if _is_first():
             paths.bring_back(place)
         paths.check_replaceable(place, _unfinished(place))
         if (place / paths.MANIFEST).exists() and not (overwrite or (place / CHECKPOINT).exists()):
@@ -231,12 +250,6 @@ def check(output, overwrite=False):
             )
         for leftover in _unfinished(place) - {CHECKPOINT}:
             shutil.rmtree(place / leftover, ignore_errors=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent):  # better now than after the training
-            pass
-    except OSError as error:
-        raise LearnerError(f"Nothing can be written to {output}: {paths.reason(error)}. "
-                           "Choose another --output.") from None
     return place
 
 
@@ -267,7 +280,7 @@ def main(arguments=None):
         if started or options.threads:  # torchrun would give each but one
             torch.set_num_threads(threads)
         test = (metrics := finetune(options))["test"]
-        if os.environ.get("RANK", "0") == "0":
+        if _is_first():
             low, high = test["interval_95"]
             print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
                   f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
@@ -285,9 +298,7 @@ def main(arguments=None):
     except BrokenPipeError:
         print("Stopped: what is printed goes into a pipe that is closed.", file=sys.stderr)
         return command.pipe_closed()
-    if os.environ.get("RANK", "0") != "0":
-        return 0
-    return 0 if parallel.was_launched() else _push(options)
+    return _push(options) if _is_first() and not parallel.was_launched() else 0
 
 
 def _needs_data(options):

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import torch
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
@@ -204,23 +205,22 @@ def loader(frozen_outputs, batch_size=16, *, train=False, seed=0):
     The batches have `hidden` (batch, tokens, size), `attention_mask` and `labels`.
     """
     batching.check_batch_size(batch_size)
-    options = {"collate_fn": _collate, "generator": torch.Generator().manual_seed(seed)}
-    if not train:
-        return DataLoader(frozen_outputs, batch_size=batch_size, **options)
-    sampler = batching.LengthGroupedBatches(frozen_outputs.lengths, batch_size, seed)
-    return DataLoader(frozen_outputs, batch_sampler=sampler, **options)
+    batches = {"batch_size": batch_size}
+    if train:
+        batches = {"batch_sampler": batching.LengthGroupedBatches(frozen_outputs.lengths,
+                                                                  batch_size, seed)}
+    return DataLoader(frozen_outputs, collate_fn=_collate,
+                      generator=torch.Generator().manual_seed(seed), **batches)
 
 
 def _collate(rows):
     from transformers import BatchEncoding
 
     hidden, labels = zip(*rows, strict=True)
-    return BatchEncoding({
-        "hidden": torch.nn.utils.rnn.pad_sequence(hidden, batch_first=True),
-        "attention_mask": torch.nn.utils.rnn.pad_sequence(
-            [torch.ones(len(h), dtype=torch.long) for h in hidden], batch_first=True),
-        "labels": torch.tensor(labels),
-    })
+    mask = [torch.ones(len(states), dtype=torch.long) for states in hidden]
+    return BatchEncoding({"hidden": pad_sequence(hidden, batch_first=True),
+                          "attention_mask": pad_sequence(mask, batch_first=True),
+                          "labels": torch.tensor(labels)})
 
 
 def _compute(model, encoded, tokenizer, layers, batch_size, processes, progress):
@@ -233,8 +233,7 @@ def _compute(model, encoded, tokenizer, layers, batch_size, processes, progress)
     starts = [0, *itertools.accumulate(sizes)]
     order = sorted(range(len(sizes)), key=sizes.__getitem__)
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    mine = batches[processes.process_index :: processes.num_processes]
-    rows = list(itertools.chain.from_iterable(mine))
+    rows = [*itertools.chain(*batches[processes.process_index :: processes.num_processes])]
     if not rows:  # fewer batches than processes
         return
     batches = batching.loader(encoded.select(rows), tokenizer, batch_size)
@@ -264,22 +263,20 @@ def _read(file, made_from):
     """Return the hidden states in a file if they were made from this, else None."""
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(file, framework="pt") as stored:
-            if (stored.metadata() or {}).get("made_from") == made_from:
-                return stored.get_tensor("hidden")
-    except (OSError, SafetensorError):  # none there, or a broken one
-        pass
+    with (contextlib.suppress(OSError, SafetensorError),  # none there, or a broken one
+          safe_open(file, framework="pt") as stored):
+        if (stored.metadata() or {}).get("made_from") == made_from:
+            return stored.get_tensor("hidden")
     return None
 
 
 def _write(file, shape, dtype, made_from, computed, processes, progress):
     """Write a safetensors file of hidden states, each process its own; whole or not at all."""
-    name = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}[dtype]
     row = shape[1] * dtype.itemsize
     size = shape[0] * row
-    tensor = {"dtype": name, "shape": shape, "data_offsets": [0, size]}
-    header = json.dumps({"__metadata__": {"made_from": made_from}, "hidden": tensor}).encode()
+    name = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}[dtype]
+    header = json.dumps({"__metadata__": {"made_from": made_from}, "hidden": {
+        "dtype": name, "shape": shape, "data_offsets": [0, size]}}).encode()
     header += b" " * (-len(header) % 8)
     part = file.with_name(f".{file.name}.part")
     try:

@@ -5,6 +5,7 @@ Accelerate averages their gradients. Here stand the batches, the loop and its ch
 of notebook 03 once more, for any number of processes (notebook 11).
 """
 
+import itertools
 import json
 import math
 import os
@@ -13,7 +14,6 @@ import socket
 import sys
 import tempfile
 import time
-from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -25,9 +25,6 @@ from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
 RUN_ID = "helpers"  # by which a process knows that `launch` has started it
-# Without this, PyTorch's processes meet after a restart in the store of those before, and may
-# find the addresses of the dead in it ("Connection refused").
-OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
 class Share(Sampler):
@@ -86,77 +83,75 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
           validate=None, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
-    `loader` is one that `batching.loader` made for training; each process takes its share.
-    The loss of a step is that of the whole batch, and so are the gradients: each process's count
-    as much as it has rows, or as much as they weigh: with `class_weights`, shape (classes,), the
-    loss is the weighted mean of the batch.
-    With `validate`, a function that returns figures of the validation texts as a dictionary, the
-    model ends with the weights of the epoch that is best by one of them, `metric`
-    (`best_epoch`); the figures of each epoch are in the curve.
-    With a `Checkpoints` the run goes on from the newest one and writes one every so often.
-    `on_step(curve)` is called after every step.
+    Each process takes its share of `loader`, one that `batching.loader` made for training. Loss
+    and gradients of a step are those of the whole batch, and with `class_weights`, shape
+    (classes,), those of its weighted mean. With `validate`, which returns figures of the
+    validation texts as a dictionary, the model ends with the weights of the `best_epoch` by one
+    of them, `metric`. With a `Checkpoints` the run goes on from the newest one and writes one
+    every so often. `on_step(curve)` is called after every step.
 
     Raises LearnerError as soon as the loss or the gradient is not finite.
     """
-    from transformers import get_linear_schedule_with_warmup
-
-    processes = accelerator.num_processes
-    sampler = loader.batch_sampler
-    mine = split_loader(loader, accelerator.process_index, processes)
-    wrapped = accelerator.prepare(model)
-    trained = list(_trained(model).values())
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
-    steps = epochs * len(loader)
-    scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    if class_weights is not None:
-        class_weights = class_weights.to(accelerator.device)
-    curve, best = LossCurve(), None
+    mine = split_loader(loader, accelerator.process_index, accelerator.num_processes)
+    wrapped, trained = accelerator.prepare(model), list(_trained(model).values())
+    steps, curve, best = epochs * len(loader), LossCurve(), None
+    optimizer, scheduler = _optimizer(trained, learning_rate, steps)
     if checkpoint is not None:
-        curve.settings = dict(checkpoint.identity)
         checkpoint.restore(model, optimizer, scheduler, curve)
-        best = checkpoint.best
+        curve.settings, best = dict(checkpoint.identity), checkpoint.best
     done, start = len(curve.loss), time.perf_counter()
     for epoch in range(done // len(loader), epochs):
         wrapped.train()
-        sampler.set_epoch(epoch)
-        for number, batch in enumerate(mine, start=epoch * len(loader)):
-            if number < done:
+        loader.batch_sampler.set_epoch(epoch)
+        for step, batch in enumerate(mine, start=epoch * len(loader) + 1):
+            if step <= done:
                 continue
-            batch = batch.to(accelerator.device)
             optimizer.zero_grad()
-            output = wrapped(**batch)
-            rows = torch.tensor(len(batch["labels"])).to(batch["labels"])
-            right = (output.logits.argmax(-1) == batch["labels"]).sum()
-            mean, mine_weighs = _loss(output, batch["labels"], rows, class_weights)
-            sums = torch.stack([mean.detach() * mine_weighs, mine_weighs, right, rows])
-            loss, all_weigh, right, everybody = accelerator.reduce(sums, "sum").tolist()
-            accelerator.backward(mean * mine_weighs * processes / all_weigh)
+            loss, accuracy = _backward(wrapped, batch, accelerator, class_weights)
             norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            if not (math.isfinite(loss) and torch.isfinite(norm)):
-                raise _diverged(number + 1, steps, learning_rate, checkpoint)
+            if not (math.isfinite(loss) and norm.isfinite()):
+                raise _diverged(step, steps, learning_rate, checkpoint)
             optimizer.step()
-            curve.record(loss / all_weigh, scheduler.get_last_lr()[0], right / everybody)
+            curve.record(loss, scheduler.get_last_lr()[0], accuracy)
             scheduler.step()
-            if validate is not None and (number + 1) % len(loader) == 0:
+            if validate is not None and step % len(loader) == 0:
                 best = _validated(validate(), metric, curve, model, best)
-                if checkpoint is not None:
-                    checkpoint.best = best
             if on_step is not None:
                 on_step(curve)
             if checkpoint is not None and accelerator.is_main_process:
+                checkpoint.best = best
                 checkpoint.after(model, optimizer, scheduler, curve, steps,
                                  time.perf_counter() - start)
-    if best is not None:
-        model.load_state_dict(best, strict=False)
+    model.load_state_dict(best or {}, strict=False)
     return curve
 
 
-def _loss(output, labels, rows, class_weights):
-    """Return the mean loss of a process's part of a batch, and what that part weighs."""
-    if class_weights is None:
-        return output.loss, rows
-    mean = cross_entropy(output.logits.float(), labels, class_weights)
-    return mean, class_weights[labels].sum()
+def _optimizer(trained, learning_rate, steps):
+    """Return AdamW and its linear schedule, of which a tenth is warm-up."""
+    from transformers import get_linear_schedule_with_warmup
+
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
+    return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+
+
+def _backward(model, batch, accelerator, class_weights):
+    """Compute the gradients of a whole batch from this process's part of it.
+
+    Returns loss and accuracy of the whole batch.
+    """
+    batch = batch.to(accelerator.device)
+    output, labels = model(**batch), batch["labels"]
+    rows = torch.tensor(len(labels)).to(labels)
+    mean, weight = output.loss, rows
+    if class_weights is not None:
+        class_weights = class_weights.to(labels.device)
+        mean = cross_entropy(output.logits.float(), labels, class_weights)
+        weight = class_weights[labels].sum()
+    right = (output.logits.argmax(-1) == labels).sum()
+    sums = torch.stack([mean.detach() * weight, weight, right, rows])
+    loss, weights, right, rows = accelerator.reduce(sums, "sum").tolist()
+    accelerator.backward(mean * weight * accelerator.num_processes / weights)
+    return loss / weights, right / rows
 
 
 def _diverged(step, steps, learning_rate, checkpoint):
@@ -206,7 +201,7 @@ class Checkpoints:
         self.best = None  # the weights of the best epoch so far, where one is chosen
         stored = self._read()
         self._stored = None if anew else stored
-        if self._stored is not None:
+        if self._stored:
             self.identity, self.seconds = stored["identity"], stored["seconds"]
             self.steps = len(stored["curve"]["loss"])
 
@@ -237,9 +232,8 @@ class Checkpoints:
 
     def remedy(self):
         """Return what goes on from "a lower --learning-rate than 1" after a diverged run."""
-        if self.file.exists():
-            return ", and --overwrite: the checkpoint would lead to the same end."
-        return "."
+        return (", and --overwrite: the checkpoint would lead to the same end."
+                if self.file.exists() else ".")
 
     def restore(self, model, optimizer, scheduler, curve):
         """Set everything back to the checkpoint, if there is one, and let go of its memory.
@@ -255,7 +249,7 @@ class Checkpoints:
         here = [(name, [p.shape] * 3) for name, p in _trained(model).items()]
         there.append(("the schedule", stored["scheduler"]["last_epoch"]))
         here.append(("the schedule", self.steps))
-        for found, needed in zip_longest(there, here):
+        for found, needed in itertools.zip_longest(there, here):
             if found != needed:
                 raise LearnerError(
                     f"{self.file} does not fit this model, in {(needed or found)[0]}: its name, "
@@ -274,13 +268,10 @@ class Checkpoints:
         if done % self.every or done == steps:
             return
         state = {
-            "identity": self.identity,
-            "seconds": self.seconds + seconds,
+            "identity": self.identity, "seconds": self.seconds + seconds,
             "model": {name: p.detach() for name, p in _trained(model).items()},
-            "optimizer": optimizer.state_dict(),
-            "scheduler": scheduler.state_dict(),
-            "curve": {"loss": curve.loss, "learning_rate": curve.learning_rate,
-                      "accuracy": curve.accuracy, "validation": curve.validation},
+            "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
+            "curve": {name: values for name, values in vars(curve).items() if name != "settings"},
         } | ({} if self.best is None else {"best": self.best})
         with paths.replacing(self.file) as fresh:
             torch.save(state, fresh)
@@ -311,14 +302,12 @@ def evaluate(model, loader, accelerator, classes, class_weights=None):
     """
     model.eval()
     device = accelerator.device
-    weights = torch.ones(classes) if class_weights is None else class_weights
-    confusion = torch.zeros(classes, classes, dtype=torch.long, device=device)
+    weights = (torch.ones(classes) if class_weights is None else class_weights).to(device)
+    confusion = torch.zeros(classes**2, dtype=torch.long, device=device)  # label, prediction
     lost = torch.zeros(2, dtype=torch.float64, device=device)
-    weights = weights.to(device)
     with torch.inference_mode():
-        for number, batch in enumerate(loader):
-            if number % accelerator.num_processes != accelerator.process_index:
-                continue
+        for batch in itertools.islice(loader, accelerator.process_index, None,
+                                      accelerator.num_processes):
             batch = batch.to(device)
             with accelerator.autocast():
                 logits = model(**batch).logits.float()
@@ -326,16 +315,15 @@ def evaluate(model, loader, accelerator, classes, class_weights=None):
                 raise LearnerError("The trained model answers with numbers that are not finite, "
                                    "so nothing is saved. Choose a lower --learning-rate.")
             labels = batch["labels"]
-            confusion.index_put_((labels, logits.argmax(-1)), torch.ones_like(labels),
-                                 accumulate=True)
+            confusion += torch.bincount(labels * classes + logits.argmax(-1),
+                                        minlength=classes**2)
             lost += torch.stack([cross_entropy(logits, labels, weights, reduction="sum"),
                                  weights[labels].sum()])
-    confusion = accelerator.reduce(confusion, "sum").cpu()
+    pairs = torch.arange(classes**2).repeat_interleave(accelerator.reduce(confusion, "sum").cpu())
+    labels, predictions = pairs // classes, pairs % classes
     loss, weight = accelerator.reduce(lost, "sum").tolist()
-    pairs = torch.cartesian_prod(torch.arange(classes), torch.arange(classes))
-    labels, predictions = pairs.repeat_interleave(confusion.flatten(), 0).T
-    return training.Evaluation(loss / weight, int(confusion.trace()), len(labels), predictions,
-                               labels)
+    return training.Evaluation(loss / weight, int((labels == predictions).sum()), len(labels),
+                               predictions, labels)
 
 
 def launch(module, arguments, processes, threads, restarts=0):
@@ -353,7 +341,9 @@ def launch(module, arguments, processes, threads, restarts=0):
 
     if sys.platform == "win32":
         raise LearnerError("PyTorch's launcher does not run on Windows: use WSL, or one process.")
-    os.environ |= {"OMP_NUM_THREADS": str(threads), OWN_STORE: "1"}  # the processes inherit it
+    # Without the latter, processes meet after a restart in the store of those before, and may find
+    # the addresses of the dead in it ("Connection refused").
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     with tempfile.TemporaryDirectory() as logs:
         options = [
             f"--nproc-per-node={processes}", f"--max-restarts={restarts}", f"--rdzv-id={RUN_ID}",

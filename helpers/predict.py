@@ -10,13 +10,13 @@ each line that comes through a pipe.
 import argparse
 import contextlib
 import csv
+import functools
 import math
 import os
 import sys
-import tempfile
 from pathlib import Path
 
-from helpers import checkpoints, command, markup, paths, tables, texts, training
+from helpers import checkpoints, classifiers, command, markup, paths, tables, texts, training
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -52,22 +52,15 @@ def load(asked):
     Raises LearnerError if they cannot be loaded, or the model is none that tells classes apart.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     checkpoints.quiet()
     place = _place(asked)
-    try:
+    with classifiers.loading(asked, "a folder that helpers.finetune made, or a text classifier's "
+                                    "name on the Hub"):
         model, report = AutoModelForSequenceClassification.from_pretrained(
             place, dtype=torch.float32, output_loading_info=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError,
-            SafetensorError) as error:
-        reason = tables.short(str(error).strip() or type(error).__name__, 200).rstrip(".")
-        raise LearnerError(
-            f"The model {tables.short(asked, 80)!r} cannot be loaded: {reason}. --model is a "
-            "folder that helpers.finetune made, or a text classifier's name on the Hub."
-        ) from error
     _check(asked, model, tokenizer, report["missing_keys"])
     # GPT-2 looks for the last token of a text: the one before the padding.
     pad = getattr(model.config, "pad_token_id", None)
@@ -153,30 +146,23 @@ def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress
                 found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
                                                batch_size, most)
             bar.update(len(part))
-    best, filled = found.max(-1), found[:, 0].isfinite().tolist()
     if rows and not found[rows].isfinite().all():
         raise LearnerError("The model answers with numbers that are none (nan). Its training has "
                            "diverged, or its weights are damaged: train it again.")
-    values = found.double().numpy().round(6)
-    labels = [names[i] if there else None
-              for i, there in zip(best.indices.tolist(), filled, strict=True)]
-    table = pd.DataFrame({
-        "text": shown, "label": pd.Series(labels, dtype=object),
-        "probability": best.values.double().numpy().round(6),
-        **{column: values[:, i] for i, column in enumerate(_columns(names))},
-    })
-    return table, sum(size > most for size in sizes.values())
+    probabilities = pd.DataFrame(found.double().numpy().round(6), columns=_columns(names))
+    labels = [None if share.isnan() else names[i] for share, i in zip(*found.max(-1), strict=True)]
+    table = pd.DataFrame({"text": shown, "label": pd.Series(labels, dtype=object),
+                          "probability": probabilities.max(axis=1)})
+    return table.join(probabilities), sum(size > most for size in sizes.values())
 
 
 def _columns(names):
     """Return a column's name for each class: its own, unless something is called so already."""
     taken, columns = set(FIXED), []
     for number, name in enumerate(names):
-        for column in (name, f"class {name}", f"class {number}: {name}"):
-            if column.casefold() not in taken:
-                break
-        taken.add(column.casefold())
-        columns.append(column)
+        choices = (name, f"class {name}", f"class {number}: {name}")
+        columns.append(next((c for c in choices if c.casefold() not in taken), choices[-1]))
+        taken.add(columns[-1].casefold())
     return columns
 
 
@@ -208,19 +194,22 @@ def predict_file(options, *, progress=True):
     table.insert(0, "id", ids)
     with paths.replacing(output) as temporary:
         WRITERS[output.suffix.lower()](table, temporary)
-    lines = []
+    return [*_counted(table, cut, most, output),
+            *(_scores(labels, table["label"], model.config) if labels else [])]
+
+
+def _counted(table, cut, most, output):
+    """Return lines on what was written: empty texts, texts that were cut, rows of each class."""
+    n, lines = len(table), []
     if blank := int(table["label"].isna().sum()):
-        lines.append(f"{blank:,} of {len(table):,} texts are empty: they get no label.")
+        lines.append(f"{blank:,} of {n:,} texts are empty: they get no label.")
     if cut:
-        lines.append(f"{cut:,} of {len(table):,} texts are longer than {most} tokens: only their "
-                     "beginning was read.")
+        lines.append(f"{cut:,} of {n:,} texts are longer than {most} tokens: only their beginning "
+                     "was read.")
     counts = table["label"].value_counts()
-    each = ", ".join(f"{tables.short(label)} {n:,}" for label, n in list(counts.items())[:8])
+    each = ", ".join(f"{tables.short(label)} {k:,}" for label, k in counts[:8].items())
     more = f" and {len(counts) - 8} more classes" if len(counts) > 8 else ""
-    lines.append(f"{len(table):,} rows ({each}{more}); saved in {output}")
-    if labels is not None:
-        lines += _scores(labels, table["label"], model.config)
-    return lines
+    return [*lines, f"{n:,} rows ({each}{more}); saved in {output}"]
 
 
 def check_output(output, data, overwrite=False):
@@ -228,30 +217,23 @@ def check_output(output, data, overwrite=False):
 
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
-    place = Path(output).expanduser().absolute()
+    place, source = Path(output).expanduser().absolute(), Path(data).expanduser()
     if place.suffix.lower() not in WRITERS:
         raise LearnerError(f"--output {tables.short(output, 80)}: give it one of these endings: "
                            f"{', '.join(WRITERS)}")
-    try:
+    with command.writable(output, place):  # better now than after predicting
         if place.is_dir():
             raise LearnerError(f"{output} is a folder. --output is a file in it.")
-        if place.exists() and Path(data).expanduser().exists() and place.samefile(
-                Path(data).expanduser()):
+        if place.exists() and source.exists() and place.samefile(source):
             raise LearnerError(f"{output} is the file of the texts itself. It is kept: choose "
                                "another --output.")
         if place.exists() and not overwrite:
             raise LearnerError(f"{output} is there already. It is kept: choose another --output, "
                                "or replace it with --overwrite.")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent):  # better now than after predicting
-            pass
-    except OSError as error:
-        raise LearnerError(f"Nothing can be written to {tables.short(output, 80)}: "
-                           f"{paths.reason(error)}. Choose another --output.") from None
     return place
 
 
-def _delimited(table, path, separator):
+def _delimited(table, path, separator=","):
     """Write UTF-8 with every text quoted, for it may hold any kind of line end."""
     table.to_csv(path, sep=separator, index=False, encoding="utf-8", lineterminator="\n",
                  quoting=csv.QUOTE_NONNUMERIC)
@@ -275,12 +257,10 @@ def _workbook(table, path):
 
 
 WRITERS = {
-    ".csv": lambda table, path: _delimited(table, path, ","),
-    ".tsv": lambda table, path: _delimited(table, path, "\t"),
+    ".csv": _delimited, ".tsv": functools.partial(_delimited, separator="\t"),
     ".jsonl": lambda table, path: table.to_json(path, orient="records", lines=True,
                                                 force_ascii=False),
-    ".parquet": lambda table, path: table.to_parquet(path, index=False),
-    ".xlsx": _workbook,
+    ".parquet": lambda table, path: table.to_parquet(path, index=False), ".xlsx": _workbook,
 }
 
 
@@ -334,7 +314,7 @@ def converse(pair, ask=input, **options):
 
     `ask` asks for a text; `options` are those of `predictions`.
     """
-    full = "█" if _can_print("█") else "#"
+    full = "█" if "█".encode(sys.stdout.encoding or "ascii", "ignore") else "#"
     while True:
         try:
             text = ask("Your text: ")
@@ -350,14 +330,6 @@ def converse(pair, ask=input, **options):
             print(f"{tables.short(name):<{width}}  {share:.3f}  {full * round(BAR * share)}")
         if len(order) > MOST_BARS:
             print(f"and {len(order) - MOST_BARS} more classes")
-
-
-def _can_print(character):
-    try:
-        character.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeError, LookupError):
-        return False
-    return True
 
 
 def answer_lines(pair, lines, **options):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 import torch
+from tqdm.auto import tqdm
 
 from helpers import batching, frozen, measure, parallel, scores
 from helpers.curves import LossCurve
@@ -61,18 +62,14 @@ def choose_recipe(options, config):
 
 def choose_precision(asked, earlier, state):
     """Return "fp32" or "bf16": as asked for, else as the run began, else what is faster here."""
-    from accelerate.utils import broadcast_object_list
-
     from helpers import speed
 
     if asked != "auto":
         return asked
     if earlier is not None:
         return earlier["precision"]
-    faster = [state.is_main_process and speed.bf16_pays(state.device)]
-    if state.num_processes > 1:
-        broadcast_object_list(faster)  # what the first process has measured
-    return "bf16" if faster[0] else "fp32"
+    faster = _agreed(state.is_main_process and speed.bf16_pays(state.device), state)
+    return "bf16" if faster else "fp32"
 
 
 def class_weights(asked, labels, classes):
@@ -113,27 +110,19 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
 
     Raises LearnerError for a training that diverges and a lack of disk.
     """
-    from sklearn.metrics import f1_score
-    from tqdm.auto import tqdm
-
-    progress, chosen = progress and accelerator.is_main_process, checkpoints.identity
-    classes, labels = data["train"].features["label"].names, data["train"]["label"][:]
+    chosen, labels = checkpoints.identity, data["train"]["label"][:]
+    classes = data["train"].features["label"].names
     weights = class_weights(chosen["class weights"], labels, len(classes))
     encoded = _tokens(data, tokenizer, chosen["max_length"], progress)
-    for name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
-        if hasattr(model.base_model, name):
-            getattr(model.base_model, name).requires_grad_(False)
+    for name, module in model.base_model.named_children():
+        if name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
+            module.requires_grad_(False)
     model.to(accelerator.device)
     fitted, loaders = _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept,
                                progress)
 
     def evaluate(split):
         return parallel.evaluate(fitted, loaders[split], accelerator, len(classes), weights)
-
-    def validate():
-        found = evaluate("validation")
-        macro = f1_score(found.labels, found.predictions, average="macro", zero_division=0)
-        return {"loss": found.loss, "accuracy": found.accuracy, "macro_f1": float(macro)}
 
     with tqdm(total=recipe.epochs * len(loaders["train"]), initial=checkpoints.steps, unit="step",
               disable=not progress) as bar:
@@ -147,41 +136,51 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
         curve = parallel.train(
             fitted, loaders["train"], accelerator, epochs=recipe.epochs,
             learning_rate=recipe.learning_rate, class_weights=weights, metric=chosen["metric"],
-            validate=validate if chosen["metric"] else None, checkpoint=checkpoints, on_step=show,
+            validate=(lambda: _figures(evaluate("validation"))) if chosen["metric"] else None,
+            checkpoint=checkpoints, on_step=show,
         )
     found = {split: evaluate(split) for split in ("validation", "test")}
-    guessing = math.log(len(classes))
-    ended = min(curve.final_loss(), found["validation"].loss)  # the epoch kept may be a good one
+    _check_converged(curve, found["validation"].loss, len(classes), recipe, checkpoints)
+    sizes = [n for rows in encoded.values() for n in batching.lengths(rows)]
+    return Run(curve, {split: scores.scores(e.labels, e.predictions, classes, train_labels=labels)
+                       for split, e in found.items()},
+               cut=sum(n >= chosen["max_length"] for n in sizes))
+
+
+def _figures(evaluation):
+    """Return the figures of an `Evaluation` by which an epoch may be chosen."""
+    from sklearn.metrics import f1_score
+
+    macro = f1_score(evaluation.labels, evaluation.predictions, average="macro", zero_division=0)
+    return {"loss": evaluation.loss, "accuracy": evaluation.accuracy, "macro_f1": float(macro)}
+
+
+def _check_converged(curve, validation_loss, classes, recipe, checkpoints):
+    """Raise LearnerError if a training ended far above the loss of guessing."""
+    guessing = math.log(classes)
+    ended = min(curve.final_loss(), validation_loss)  # the epoch kept may be a good one
     if ended > 2 * max(guessing, curve.loss[0]):
         raise LearnerError(
             f"The loss ended at {ended:.3g}, far above the {guessing:.2f} of guessing: the "
             "training has diverged, so nothing is saved. Choose a lower --learning-rate than "
             f"{recipe.learning_rate:g}{checkpoints.remedy()}"
         )
-    return Run(
-        curve, {split: scores.scores(f.labels, f.predictions, classes, train_labels=labels)
-                for split, f in found.items()},
-        cut=sum(n >= chosen["max_length"] for rows in encoded.values()
-                for n in batching.lengths(rows)),
-    )
 
 
 def _tokens(data, tokenizer, max_length, progress):
     """Return the tokenized splits, a dictionary."""
     from datasets import concatenate_datasets
-    from tqdm.auto import tqdm
 
-    encoded = {}
     with tqdm(total=sum(map(len, data.values())), desc="tokens", unit="text", leave=False,
               disable=not progress) as bar:
-        for split, rows in data.items():
-            parts = []
+
+        def parts(rows):
             for start in range(0, len(rows), AT_ONCE):
                 part = rows.select(range(start, min(start + AT_ONCE, len(rows))))
-                parts.append(batching.tokenize(part, tokenizer, max_length))
+                yield batching.tokenize(part, tokenizer, max_length)
                 bar.update(len(part))
-            encoded[split] = concatenate_datasets(parts)
-    return encoded
+
+        return {split: concatenate_datasets([*parts(rows)]) for split, rows in data.items()}
 
 
 def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progress):
@@ -189,40 +188,31 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
     from datasets import concatenate_datasets
 
     layers, seed = recipe.layers_frozen(model.config), chosen["seed"]
-    most = min(recipe.batch_size, len(encoded["train"]))
-    best = chosen["metric"] is not None
+    shape = sum(sum(batching.lengths(rows)) for rows in encoded.values()), model.config.hidden_size
+    keep = bool(layers) and _agreed(frozen.fits(shape, kept.parent), accelerator)
+    fitted = model
     if layers:
         frozen.freeze(model, layers)
-        tokens = sum(sum(batching.lengths(rows)) for rows in encoded.values())
-        shape = tokens, model.config.hidden_size
-        if _agreed(frozen.fits(shape, kept.parent), accelerator):
-            fitted = frozen.UpperLayers(model, layers)
-            longest = max(batching.lengths(encoded["train"]))
-            row = frozen.FrozenOutputs(torch.zeros(longest, shape[1]), [longest], [0])
-            _say_memory(model, fitted, frozen.loader(row, 1), most, accelerator, best,
-                        frozen.size(shape))
-            with accelerator.autocast():
-                made = frozen.outputs(
-                    model, concatenate_datasets([*encoded.values()]), tokenizer, layers,
-                    file=kept, processes=accelerator, progress=progress,
-                )
-            return fitted, {
-                split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
-                for split, rows in zip(encoded, made.parts(map(len, encoded.values())),
-                                       strict=True)
-            }
-        if accelerator.is_main_process:
-            print(f"The outputs of the frozen layers would take {frozen.size(shape) / 1e9:.1f} GB "
-                  "of disk, so they are not kept: each batch goes through these layers again.")
-    fitted = frozen.ComputedAnew(model, layers) if layers else model
-    by_length = {split: batching.by_length(rows) for split, rows in encoded.items()}
-    longest = by_length["train"].select([len(encoded["train"]) - 1])
-    _say_memory(model, fitted, batching.loader(longest, tokenizer, 1), most, accelerator, best)
-    return fitted, {
-        split: batching.loader(encoded[split] if split == "train" else rows, tokenizer,
-                               recipe.batch_size, train=split == "train", seed=seed)
-        for split, rows in by_length.items()
-    }
+        fitted = frozen.ComputedAnew(model, layers)
+    if layers and not keep and accelerator.is_main_process:
+        print(f"The outputs of the frozen layers would take {frozen.size(shape) / 1e9:.1f} GB "
+              "of disk, so they are not kept: each batch goes through these layers again.")
+    train = encoded["train"]
+    longest = batching.by_length(train).select([len(train) - 1])
+    _say_memory(fitted, next(iter(batching.loader(longest, tokenizer, 1))),
+                min(recipe.batch_size, len(train)), accelerator,
+                best=chosen["metric"] is not None, kept=keep * frozen.size(shape))
+    if not keep:
+        return fitted, {split: batching.loader(
+            rows if split == "train" else batching.by_length(rows), tokenizer, recipe.batch_size,
+            train=split == "train", seed=seed) for split, rows in encoded.items()}
+    with accelerator.autocast():
+        made = frozen.outputs(model, concatenate_datasets([*encoded.values()]), tokenizer, layers,
+                              file=kept, processes=accelerator, progress=progress)
+    parts = zip(encoded, made.parts(map(len, encoded.values())), strict=True)
+    return frozen.UpperLayers(model, layers), {
+        split: frozen.loader(rows, recipe.batch_size, train=split == "train", seed=seed)
+        for split, rows in parts}
 
 
 def _agreed(value, accelerator):
@@ -235,17 +225,18 @@ def _agreed(value, accelerator):
     return values[0]
 
 
-def _say_memory(model, fitted, longest, batch_size, accelerator, best, kept=0):
+def _say_memory(model, row, batch_size, accelerator, *, best, kept):
     """Print about how much memory the training takes, and whether there is as much."""
     if not accelerator.is_main_process:
         return
-    rows = math.ceil(batch_size / accelerator.num_processes)
+    processes = accelerator.num_processes
     with accelerator.autocast():
-        needed = memory(fitted, next(iter(longest)), rows, model.device, best=best, kept=kept)
-    each = " in each process" if accelerator.num_processes > 1 else ""
+        needed = memory(model, row, math.ceil(batch_size / processes), model.device, best=best,
+                        kept=kept)
+    each = " in each process" if processes > 1 else ""
     of = "GPU memory" if model.device.type == "cuda" else "memory"
     print(f"Training takes about {needed / 1e9:.1f} GB of {of}{each}.")
-    free = _free(model.device) / accelerator.num_processes
+    free = _free(model.device) / processes
     if needed > free:
         print(f"There are {free / 1e9:.1f} GB. If it does not go well, choose a smaller "
               "--batch-size or --max-length.")

@@ -1,5 +1,6 @@
 """A finished model, uploaded to the Hub: only when asked, and only what belongs to it."""
 
+import contextlib
 from pathlib import Path
 
 from helpers import paths, tables
@@ -25,12 +26,11 @@ def push(folder, repository, *, private=True):
     refuses, and if it is out of reach.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    folder = Path(folder).expanduser()
+    folder, name = Path(folder).expanduser(), tables.short(repository, 100)
     _check(folder)
-    name = tables.short(repository, 100)
     try:
         validate_repo_id(repository)
     except HFValidationError as error:
@@ -50,20 +50,23 @@ def push(folder, repository, *, private=True):
                           ignore_patterns=["*/*"])  # a pattern's * goes into folders, too
     except LearnerError:
         raise
-    # The client raises errors of several libraries, one as the cause of another.
-    except Exception as error:
-        first = error
-        while first.__cause__ is not None and not isinstance(first, HfHubHTTPError):
-            first = first.__cause__
-        if isinstance(first, HfHubHTTPError):
-            raise LearnerError(f"The Hub refuses {name!r}: {_refusal(first, api, repository)}"
-                               ) from error
-        reason = tables.short(paths.reason(first) or type(first).__name__, 150)
-        raise LearnerError(
-            f"{name!r} could not be uploaded: {reason}. The model is still in {folder}. Connect "
-            "this machine to a network and try again; HF_HUB_OFFLINE must not be set."
-        ) from error
+    except Exception as error:  # of several libraries, one as the cause of another
+        raise LearnerError(_failure(error, api, repository, folder)) from error
     return str(address)
+
+
+def _failure(error, api, repository, folder):
+    """Return why an upload failed, and what to do."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    name = tables.short(repository, 100)
+    while error.__cause__ is not None and not isinstance(error, HfHubHTTPError):
+        error = error.__cause__
+    if isinstance(error, HfHubHTTPError):
+        return f"The Hub refuses {name!r}: {_refusal(error, api, repository)}"
+    reason = tables.short(paths.reason(error) or type(error).__name__, 150)
+    return (f"{name!r} could not be uploaded: {reason}. The model is still in {folder}. Connect "
+            "this machine to a network and try again; HF_HUB_OFFLINE must not be set.")
 
 
 def _check(folder):
@@ -84,7 +87,10 @@ def _refusal(error, api, repository):
     if status == 401:
         return f"it does not accept the token of this machine. {LOGIN}"
     if status == 403:
-        mine, owner = _accounts(api), repository.partition("/")[0]
+        owner, mine = repository.partition("/")[0], []
+        with contextlib.suppress(Exception):  # what was refused is said without it, too
+            found = api.whoami()  # the owner of the token
+            mine = [found["name"], *(org["name"] for org in found.get("orgs", []))]
         if mine and "/" in repository and owner not in mine:
             return f"{owner} is somebody else's account. Yours is {mine[0]}: choose {mine[0]}/…"
         return f"the token of this machine may read, but not write. {LOGIN}"
@@ -92,12 +98,3 @@ def _refusal(error, api, repository):
         return f"it is overloaded or has a fault ({status}). Wait some minutes, then try again."
     said = (error.server_message or str(error)).strip()
     return f"{tables.short(said, 200) or 'no reason given'} ({status})"
-
-
-def _accounts(api):
-    """Return the names under which the token's owner may have models: their own, the first."""
-    try:
-        found = api.whoami()
-    except Exception:  # what was refused is said without it, too
-        return []
-    return [found["name"], *(org["name"] for org in found.get("orgs", []))]

@@ -25,7 +25,6 @@ from transformers import (
     pipeline,
 )
 
-import helpers
 from conftest import csv_of
 from helpers import (
     checkpoints,
@@ -37,6 +36,7 @@ from helpers import (
     paths,
     predict,
     recipes,
+    sharing,
     speed,
     training,
 )
@@ -60,12 +60,108 @@ def run(texts, output, *options):
                           *options])
 
 
+def said_by(*arguments):
+    """Run the command line to its end; returns what it printed and what it showed meanwhile."""
+    with (contextlib.redirect_stdout(io.StringIO()) as printed,
+          contextlib.redirect_stderr(io.StringIO()) as shown):
+        assert run(*arguments) == 0
+    return printed.getvalue(), shown.getvalue()
+
+
+def figures_of(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="module")
-def made(texts, tmp_path_factory):
+def tiny(tokenizer, tmp_path_factory):
+    """A folder with a BERT of three narrow layers, for runs that have nothing to learn."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    training.save(BertForSequenceClassification(BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=32, initializer_range=0.5)), tokenizer, folder)
+    return folder
+
+
+# The runs that several tests look at.
+
+@pytest.fixture(scope="module")
+def made_and_shown(texts, tmp_path_factory):
+    """A model of the recipe fast, and what was shown while it was made."""
     output = tmp_path_factory.mktemp("made") / "model"
-    assert run(texts, output) == 0
+    return output, said_by(texts, output)[1]
+
+
+@pytest.fixture(scope="module")
+def made(made_and_shown):
+    return made_and_shown[0]
+
+
+@pytest.fixture(scope="module")
+def made_tiny(texts, tiny, tmp_path_factory):
+    output = tmp_path_factory.mktemp("made") / "tiny"
+    assert run(texts, output, "--model", str(tiny)) == 0
     return output
 
+
+@pytest.fixture(scope="module")
+def made_full(texts, tmp_path_factory):
+    """A model of the recipe full, from a file whose columns have other names."""
+    folder = tmp_path_factory.mktemp("full")
+    (folder / "b.csv").write_text(texts.read_text().replace("text,label", "comment,verdict", 1))
+    named = ("--text", "comment", "--label", "verdict", "--recipe", "full", "--epochs", "1")
+    assert run(folder / "b.csv", folder / "model", *named) == 0
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def three(data, tmp_path_factory):
+    """A file of three classes in words, 60, 48 and 12 texts with HTML, its columns named so."""
+    rows = data["train"].select(range(120)).to_pandas()
+    rows = rows.sort_values("label", kind="stable").reset_index(drop=True)
+    rows["Review"] = "<p>" + rows["text"] + "</p><br>"
+    rows["Verdict"] = ["bad"] * 60 + ["good"] * 48 + ["so-so"] * 12
+    file = tmp_path_factory.mktemp("three") / "three.csv"
+    rows[["Review", "Verdict"]].to_csv(file, index=False)
+    return file
+
+
+THREE = ("--text", "Review", "--label", "Verdict", "--clean", "--class-weights", "balanced",
+         "--metric", "macro_f1", "--epochs", "3")
+
+
+@pytest.fixture(scope="module")
+def made_three(three, tmp_path_factory):
+    """A model of three classes, with weights for them, whose epoch was chosen; what was said."""
+    output = tmp_path_factory.mktemp("three") / "model"
+    return output, said_by(three, output, *THREE)[0]
+
+
+@pytest.fixture(scope="module")
+def made_again(data, texts, made_three, tmp_path_factory):
+    """The model of three classes, tuned to two on files without header, tested on one of them,
+    and uploaded, where there is little memory: folder, what was said, and the uploads.
+    """
+    place, uploads = tmp_path_factory.mktemp("again"), []
+
+    def push(folder, repository, *, private=True):
+        assert (place / "m" / "model.safetensors").is_file()
+        uploads.append((folder, repository, private))
+        return f"https://hub.example/{repository}"
+
+    (place / "mine.csv").write_text(texts.read_text().partition("\n")[2])
+    rows = data["test"].select(range(30)).to_pandas()[["text", "label"]]
+    rows.to_csv(place / "test.csv", index=False, header=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sharing, "push", push)
+        patched.setattr(recipes, "_free", lambda device: 1e8)
+        said = said_by(place / "mine.csv", place / "m", "--no-header", "--test-data",
+                       str(place / "test.csv"), "--model", str(made_three[0]), "--epochs", "1",
+                       "--push", "me/mine")[0]
+    return place / "m", said, uploads
+
+
+# What is made
 
 def test_the_result_is_a_model_that_from_pretrained_loads(made, texts):
     model = AutoModelForSequenceClassification.from_pretrained(made)
@@ -112,16 +208,6 @@ def test_the_model_card_is_true_to_the_metrics_and_tells_the_hub(made):
     assert (accuracy.metric_type, accuracy.dataset_split) == ("accuracy", "test")
     assert accuracy.metric_value == figures["test"]["accuracy"]
     assert (f1.metric_type, f1.metric_value) == ("f1", figures["test"]["macro_f1"])
-
-
-@pytest.fixture(scope="module")
-def made_full(texts, tmp_path_factory):
-    """A model of the recipe full, from a file whose columns have other names."""
-    folder = tmp_path_factory.mktemp("full")
-    (folder / "b.csv").write_text(texts.read_text().replace("text,label", "comment,verdict", 1))
-    named = ("--text", "comment", "--label", "verdict", "--recipe", "full", "--epochs", "1")
-    assert run(folder / "b.csv", folder / "model", *named) == 0
-    return folder / "model"
 
 
 @pytest.mark.parametrize(("made_by", "kept"), [("made_full", 0), ("made", 4)])
@@ -200,85 +286,85 @@ def interrupted(monkeypatch, step, *arguments):
         run(*arguments)
 
 
-def test_interrupted_it_goes_on_and_ends_as_if_nothing_had_been(texts, made, tmp_path, monkeypatch,
-                                                                capsys):
-    output = tmp_path / "m"
-    interrupted(monkeypatch, 8, texts, output, "--every", "4")
-    assert {path.name for path in output.iterdir()} == {"checkpoint.pt"}
-    assert run(texts, output, "--seed", "3") == 2
-    assert "unfinished run that differs: seed 0 there, 3 here" in capsys.readouterr().err
-    changed = tmp_path / "changed.csv"
-    changed.write_text(texts.read_text().replace(",1\n", ",0\n", 1))
-    assert run(changed, output) == 2
-    assert " texts" in capsys.readouterr().err
-    assert run(texts, output) == 0
-    assert "Going on after step 8." in capsys.readouterr().out
-    a, b = (json.loads((folder / "curve.json").read_text())["loss"] for folder in (made, output))
-    assert a == pytest.approx(b, abs=1e-5)
-
-
-def test_it_goes_on_wherever_data_and_model_lie_and_however_fast_the_machine_is_today(
-    texts, tmp_path, monkeypatch, capsys
-):
+@pytest.fixture
+def stopped(texts, tiny, tmp_path, monkeypatch):
+    """A run that was stopped, a folder whose model and texts were renamed since, and arguments."""
     places = [tmp_path / "here", tmp_path / "there"]
-    shutil.copytree(checkpoints.find("bert").path, places[0])
+    shutil.copytree(tiny, places[0])
     shutil.copy(texts, places[0] / "mine.csv")
     started, resumed = ((folder / "mine.csv", tmp_path / "m", "--model", str(folder))
                         for folder in places)
     monkeypatch.setattr(speed, "bf16_pays", lambda device: False)
-    interrupted(monkeypatch, 4, *started, "--precision", "auto", "--every", "4")
+    interrupted(monkeypatch, 8, *started, "--precision", "auto", "--every", "4")
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"checkpoint.pt"}
     places[0].rename(places[1])
+    return resumed
+
+
+def test_it_goes_on_wherever_data_and_model_lie_and_ends_as_if_nothing_had_been_and_no_other_does(
+    stopped, made_tiny, tmp_path, monkeypatch, capsys
+):
+    output, changed = tmp_path / "m", tmp_path / "changed.csv"
+    changed.write_text(stopped[0].read_text().replace(",1\n", ",0\n", 1))
     for name in (".DS_Store", ".ipynb_checkpoints", ".checkpoint.pt-left", finetune.FROZEN):
-        (tmp_path / "m" / name).mkdir()  # a file manager's, Jupyter's, a killed process's
-    monkeypatch.setattr(speed, "bf16_pays", lambda device: True)
-    assert run(*resumed, "--precision", "bf16") == 2
-    assert "precision fp32 there, bf16 here" in capsys.readouterr().err
-    assert run(*resumed, "--precision", "auto") == 0
-    assert "Going on after step 4." in capsys.readouterr().out
-    assert json.loads((tmp_path / "m" / "metrics.json").read_text())["precision"] == "fp32"
-    names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert not names & {".checkpoint.pt-left", finetune.FROZEN}
+        (output / name).mkdir()  # a file manager's, Jupyter's, a killed process's
+    for option, differs in (
+        (["--seed", "3"], "unfinished run that differs: seed 0 there, 3 here"),
+        (["--data", str(changed)], " texts"),
+        (["--precision", "bf16"], "precision fp32 there, bf16 here"),
+        (["--class-weights", "balanced"], "class weights None there, balanced here"),
+    ):
+        assert run(*stopped, *option) == 2
+        assert differs in capsys.readouterr().err
+    monkeypatch.setattr(speed, "bf16_pays", lambda device: True)  # the machine is faster today
+    assert run(*stopped, "--precision", "auto") == 0
+    assert "Going on after step 8." in capsys.readouterr().out
+    assert figures_of(output)["precision"] == "fp32"
+    assert not {path.name for path in output.iterdir()} & {".checkpoint.pt-left", finetune.FROZEN}
+    a, b = (curves.load(folder / "curve.json").loss for folder in (made_tiny, output))
+    assert a == pytest.approx(b, abs=1e-5)
 
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_replacement_that_was_interrupted_goes_on(made, texts, tmp_path, monkeypatch, capsys):
-    output = shutil.copytree(made, tmp_path / "m")
-    interrupted(monkeypatch, 5, texts, output, "--epochs", "1", "--overwrite", "--every", "2")
-    assert contents(made).items() <= contents(output).items()
-    output.rename(tmp_path / ".m.set-aside")  # as when it is killed while it replaces
-    assert run(texts, output, "--epochs", "1") == 0
-    assert "Going on after step 4." in capsys.readouterr().out
-    assert not (output / "checkpoint.pt").exists()
-
-
-def test_a_full_disk_leaves_no_half_a_model(made, texts, tmp_path, monkeypatch, capsys):
+def test_a_replacement_that_met_an_interruption_or_a_full_disk_keeps_the_model_and_goes_on(
+    made_tiny, texts, tiny, tmp_path, monkeypatch, capsys
+):
     def fail(model, folder, **kwargs):
         (folder / "model.safetensors").write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    output = shutil.copytree(made, tmp_path / "m")
-    monkeypatch.setattr(BertForSequenceClassification, "save_pretrained", fail)
-    assert run(texts, output, "--epochs", "1", "--overwrite") == 2
+    output = shutil.copytree(made_tiny, tmp_path / "m")
+    how = (texts, output, "--model", str(tiny), "--epochs", "1")
+    interrupted(monkeypatch, 5, *how, "--overwrite", "--every", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(BertForSequenceClassification, "save_pretrained", fail)
+        assert run(*how) == 2
     assert "No space left on device" in capsys.readouterr().err
-    assert contents(output) == contents(made)
+    kept = contents(output)
+    assert kept.pop("checkpoint.pt")
+    assert kept == contents(made_tiny)
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    output.rename(tmp_path / ".m.set-aside")  # as when it is killed while it replaces
+    assert run(*how) == 0
+    assert "Going on after step 4." in capsys.readouterr().out
+    assert not (output / "checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize("recipe", ["fast", "full"])
-def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tmp_path, capsys):
+def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tiny, tmp_path, capsys):
     output = tmp_path / "m"
-    arguments = (texts, output, "--recipe", recipe, "--learning-rate", "1e30", "--every", "1")
-    assert run(*arguments) == 2
+    arguments = (texts, output, "--model", str(tiny), "--recipe", recipe, "--every", "1")
+    assert run(*arguments, "--learning-rate", "1e30") == 2
     said = capsys.readouterr().err.strip()
     assert "of 12: the loss or its gradient is not finite" in said or recipe == "full"
     assert "a lower --learning-rate than 1e+30, and --overwrite" in said
     assert {path.name for path in output.iterdir()} == {"checkpoint.pt"}
     kept = torch.load(output / "checkpoint.pt", weights_only=True)
     assert all(weights.isfinite().all() for weights in kept["model"].values())
-    assert run(texts, output, "--epochs", "1", "--overwrite") == 0
+    assert run(*arguments, "--epochs", "1", "--overwrite") == 0
 
 
 def test_a_loss_far_above_that_of_guessing_is_no_success(texts, tmp_path, capsys):
@@ -311,11 +397,12 @@ def test_the_number_format_follows_the_machine(asked, device, precision, monkeyp
     assert finetune.choose_precision(asked, None, state) == precision
 
 
-def test_gpt2_learns_too(texts, tmp_path):
+def test_gpt2_learns_too(data, tmp_path):
+    texts = csv_of(data["train"].select(range(60)), tmp_path)
     assert run(texts, tmp_path / "m", "--model", "gpt2", "--epochs", "1") == 0
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")
     assert model.config.pad_token_id is not None
-    assert json.loads((tmp_path / "m" / "metrics.json").read_text())["recipe"] == "full"
+    assert figures_of(tmp_path / "m")["recipe"] == "full"
 
 
 def test_what_does_not_fit_the_model_is_said_before_weights_or_texts_are_loaded(
@@ -342,33 +429,23 @@ def test_the_length_that_a_model_reads_is_counted_as_in_predicting(kind, size, m
 
 
 def test_a_model_that_learned_from_cleaned_texts_says_so_and_predicts_from_such(
-    data, tmp_path, capsys
+    made_three, made_again
 ):
-    file = tmp_path / "html.csv"
-    rows = data["train"].select(range(60)).to_pandas()[["text", "label"]]
-    rows["text"] = "<p>" + rows["text"] + "</p><br>"
-    rows.to_csv(file, index=False)
-    folder = tmp_path / "m"
-    assert run(file, folder, "--clean", "--epochs", "1") == 0
-    assert json.loads((folder / "metrics.json").read_text())["cleaned"] is True
+    folder = made_three[0]
+    assert figures_of(folder)["cleaned"] is True
     assert "HTML was taken out of the texts" in (folder / "README.md").read_text("utf-8")
     marked, plain = predict.predictions(folder, ["<b>A lovely place</b>", "A lovely place"]
                                         ).to_dict("records")
     assert marked.pop("text") == "<b>A lovely place</b>"
     assert plain.pop("text") == "A lovely place"
     assert marked == plain
-    assert run(csv_of(data["train"].select(range(60)), tmp_path), tmp_path / "again", "--model",
-               str(folder), "--epochs", "1") == 0
-    assert not predict.load(tmp_path / "again")[0].config.cleaned_texts
+    assert not predict.load(made_again[0])[0].config.cleaned_texts
 
 
-def test_a_head_for_other_classes_is_replaced_and_said(new_model, tokenizer, texts, tmp_path,
-                                                       capsys):
-    model = new_model()
-    model.config.num_labels, model.classifier = 3, torch.nn.Linear(384, 3)
-    training.save(model, tokenizer, tmp_path / "three")
-    assert run(texts, tmp_path / "m", "--model", str(tmp_path / "three"), "--epochs", "1") == 0
-    assert f"a new one for {', '.join(names_in(texts))} replaces it" in capsys.readouterr().out
+def test_a_head_for_other_classes_is_replaced_and_said(made_again, texts):
+    folder, said, _ = made_again
+    assert f"a new one for {', '.join(names_in(texts))} replaces it" in said
+    assert figures_of(folder)["labels"] == names_in(texts)
 
 
 def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkeypatch):
@@ -435,7 +512,7 @@ def test_a_lack_of_memory_and_nothing_else_names_the_batch_size_to_try(
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(parallel, "train", fail)
+    monkeypatch.setattr(recipes, "carry_out", fail)
     if "mat1" in str(error):
         with pytest.raises(RuntimeError, match="mat1"):
             run(texts, tmp_path / "m")
@@ -455,38 +532,10 @@ def test_the_help_teaches(capsys):
 
 # Any number of classes
 
-@pytest.fixture(scope="module")
-def three(data, tmp_path_factory):
-    """A file of three classes in words: 60, 48 and 12 texts, its columns called otherwise."""
-    rows = data["train"].select(range(120)).to_pandas()
-    rows = rows.sort_values("label", kind="stable").reset_index(drop=True)
-    rows["Verdict"] = ["bad"] * 60 + ["good"] * 48 + ["so-so"] * 12
-    file = tmp_path_factory.mktemp("three") / "three.csv"
-    rows.rename(columns={"text": "Review"})[["Review", "Verdict"]].to_csv(file, index=False)
-    return file
-
-
-THREE = ("--text", "Review", "--label", "Verdict")
-
-
-@pytest.fixture(scope="module")
-def made_three(three, tmp_path_factory):
-    """A model of three classes, with weights for them, whose epoch was chosen; what was said."""
-    output, said = tmp_path_factory.mktemp("three") / "model", io.StringIO()
-    with contextlib.redirect_stdout(said):
-        assert run(three, output, *THREE, "--class-weights", "balanced", "--metric", "macro_f1",
-                   "--epochs", "3") == 0
-    return output, said.getvalue()
-
-
-def figures_of(folder):
-    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-
-
 def test_three_classes_in_words_are_learnt_and_a_pipeline_answers_as_was_measured(made_three,
                                                                                   three):
     folder = made_three[0]
-    rows = own_texts.load(three, "Review", "Verdict")["test"]
+    rows = own_texts.load(three, "Review", "Verdict", clean=True)["test"]
     names = rows.features["label"].names
     assert names == ["bad", "good", "so-so"]
     config = AutoModelForSequenceClassification.from_pretrained(folder).config
@@ -506,7 +555,7 @@ def test_three_classes_in_words_are_learnt_and_a_pipeline_answers_as_was_measure
 def test_every_class_is_in_metrics_card_and_the_last_lines_beside_the_majority(made_three, three):
     folder, said = made_three
     figures, card = figures_of(folder), (folder / "README.md").read_text(encoding="utf-8")
-    labels = own_texts.load(three, "Review", "Verdict")["train"]["label"][:]
+    labels = own_texts.load(three, "Review", "Verdict", clean=True)["train"]["label"][:]
     assert list(figures["train_texts_by_class"].values()) == [labels.count(c) for c in range(3)]
     assert figures["test"]["majority"]["class"] == "bad"
     assert figures["class_weights"] == "balanced"
@@ -536,14 +585,12 @@ def test_the_epoch_that_is_best_by_the_metric_is_kept_and_said(made_three):
     assert figures["validation"]["macro_f1"] == pytest.approx(epochs[best]["macro_f1"], abs=1e-4)
 
 
-def test_nothing_that_is_saved_names_a_folder_of_this_machine(texts, tmp_path):
-    place = shutil.copytree(checkpoints.find("bert").path, tmp_path / "here" / "mine")
-    assert run(texts, tmp_path / "m", "--model", str(place), "--epochs", "1") == 0
-    for path in (tmp_path / "m").iterdir():
+def test_nothing_that_is_saved_names_a_folder_of_this_machine(made_again, made_three, texts):
+    for path in made_again[0].iterdir():
         if path.suffix in (".md", ".json", ".txt"):
             saved = path.read_text(encoding="utf-8")
-            assert str(tmp_path) not in saved, path.name
-            assert str(texts.parent) not in saved, path.name
+            for place in (made_again[0].parent, made_three[0].parent, texts.parent):
+                assert str(place) not in saved, path.name
 
 
 def test_a_class_that_is_never_predicted_is_warned_of_with_what_may_help(data, tmp_path, capsys):
@@ -567,17 +614,9 @@ def test_weights_make_every_class_count_the_same():
     assert recipes.class_weights(None, [0, 1], 2) is None
 
 
-def test_weights_change_the_training_and_are_part_of_what_run_it_is(three, tmp_path, monkeypatch,
-                                                                    capsys):
-    interrupted(monkeypatch, 4, three, tmp_path / "m", *THREE, "--every", "2")
-    assert run(three, tmp_path / "m", *THREE, "--class-weights", "balanced") == 2
-    assert "class weights None there, balanced here" in capsys.readouterr().err
-
-
 def test_a_run_that_goes_on_chooses_the_same_epoch(three, made_three, tmp_path, monkeypatch):
-    how = (*THREE, "--class-weights", "balanced", "--metric", "macro_f1", "--epochs", "3")
-    interrupted(monkeypatch, 14, three, tmp_path / "m", *how, "--every", "6")
-    assert run(three, tmp_path / "m", *how) == 0
+    interrupted(monkeypatch, 14, three, tmp_path / "m", *THREE, "--every", "6")
+    assert run(three, tmp_path / "m", *THREE) == 0
     one, other = (figures_of(folder) for folder in (made_three[0], tmp_path / "m"))
     assert one["best_epoch"] == other["best_epoch"]
     assert one["test"] == other["test"]
@@ -586,20 +625,8 @@ def test_a_run_that_goes_on_chooses_the_same_epoch(three, made_three, tmp_path, 
     assert len(a.validation) == len(b.validation) == 3
 
 
-def test_texts_to_test_with_can_be_a_file_of_their_own(data, texts, tmp_path):
-    rows = data["test"].select(range(30)).to_pandas()
-    rows[["text", "label"]].to_csv(tmp_path / "test.csv", index=False)
-    assert run(texts, tmp_path / "m", "--test-data", str(tmp_path / "test.csv"), "--epochs",
-               "1") == 0
-    assert figures_of(tmp_path / "m")["texts"]["test"] == 30
-    assert figures_of(tmp_path / "m")["texts"]["train"] > 84
-
-
-def test_a_file_without_header_is_read_when_one_says_so(texts, made, tmp_path):
-    file = tmp_path / "mine.csv"
-    file.write_text(texts.read_text().partition("\n")[2])
-    assert run(file, tmp_path / "m", "--no-header", "--epochs", "1") == 0
-    assert figures_of(tmp_path / "m")["texts"] == figures_of(made)["texts"]
+def test_texts_to_test_with_can_be_a_file_of_their_own_and_files_may_lack_a_header(made_again):
+    assert figures_of(made_again[0])["texts"] == {"train": 105, "validation": 15, "test": 30}
 
 
 def test_what_was_found_out_about_the_texts_is_said_before_the_training(
@@ -613,15 +640,14 @@ def test_what_was_found_out_about_the_texts_is_said_before_the_training(
             return self.line
 
     monkeypatch.setattr(own_texts, "report", Report, raising=False)
-    monkeypatch.setattr(parallel, "train", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(recipes, "carry_out", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(texts, tmp_path / "m", "--max-length", "64")
     assert "84 texts, cut at 64; --drop-empty helps" in capsys.readouterr().out
 
 
-def test_something_moves_on_the_screen_from_the_first_second(texts, tmp_path, capsys):
-    assert run(texts, tmp_path / "m", "--epochs", "1") == 0
-    said = capsys.readouterr().err
+def test_something_moves_on_the_screen_from_the_first_second(made_and_shown):
+    said = made_and_shown[1]
     places = [said.index(part) for part in ("loading the libraries", "reading the texts",
                                             "tokens:", "frozen layers:", "step/s")]
     assert places == sorted(places)
@@ -630,16 +656,18 @@ def test_something_moves_on_the_screen_from_the_first_second(texts, tmp_path, ca
 # Limits
 
 def test_outputs_that_would_take_too_much_room_are_computed_anew_with_the_same_end(
-    texts, made, tmp_path, monkeypatch, capsys
+    texts, tiny, made_tiny, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(frozen, "LIMIT", 1e5)
     monkeypatch.setattr(frozen, "outputs", lambda *a, **k: pytest.fail("kept"))
-    assert run(texts, tmp_path / "m") == 0
+    assert run(texts, tmp_path / "m", "--model", str(tiny)) == 0
     said = capsys.readouterr().out
     assert "GB of disk, so they are not kept" in said
-    a, b = (curves.load(folder / "curve.json").loss for folder in (made, tmp_path / "m"))
+    folders = made_tiny, tmp_path / "m"
+    a, b = (curves.load(folder / "curve.json").loss for folder in folders)
     assert a == pytest.approx(b, abs=1e-4)
-    assert figures_of(made)["test"]["correct"] == figures_of(tmp_path / "m")["test"]["correct"]
+    a, b = (figures_of(folder)["test"]["correct"] for folder in folders)
+    assert a == b
 
 
 def test_outputs_are_kept_up_to_the_limit_and_half_of_the_free_disk(tmp_path, monkeypatch):
@@ -654,18 +682,28 @@ def test_outputs_are_kept_up_to_the_limit_and_half_of_the_free_disk(tmp_path, mo
     assert not frozen.fits((10, 100), tmp_path)
 
 
-def test_too_little_memory_is_said_before_the_training(texts, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(recipes, "_free", lambda device: 1e8)
-    assert run(texts, tmp_path / "m", "--epochs", "1") == 0
-    said = capsys.readouterr().out
+def test_too_little_memory_is_said_before_the_training(made_again):
+    said = made_again[1]
     assert "Training takes about " in said
     assert "There are 0.1 GB" in said
     assert "smaller --batch-size" in said
 
 
-def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tmp_path, capsys):
-    assert run(texts, tmp_path / "m", "--epochs", "1", "--batch-size", "100000") == 0
-    assert float(re.search(r"takes about ([\d.]+) GB", capsys.readouterr().out)[1]) < 5
+def test_a_batch_takes_no_more_memory_than_all_texts_together(texts, tiny, tmp_path, monkeypatch):
+    def memory(model, row, rows, *args, **kwargs):
+        assert rows == 84
+        raise Stop
+
+    monkeypatch.setattr(recipes, "memory", memory)
+    with pytest.raises(Stop):
+        run(texts, tmp_path / "m", "--model", str(tiny), "--batch-size", "100000")
+
+
+def test_a_notebook_may_train_without_bars(texts, tiny, tmp_path, capsys):
+    how = finetune.parser().parse_args(["--data", str(texts), "--model", str(tiny), "--epochs",
+                                        "1", "--output", str(tmp_path / "m")])
+    assert finetune.finetune(how, progress=False) == figures_of(tmp_path / "m")
+    assert not capsys.readouterr().err
 
 
 def test_stopped_before_the_first_checkpoint_it_promises_none(
@@ -676,10 +714,11 @@ def test_stopped_before_the_first_checkpoint_it_promises_none(
     assert "before the first checkpoint, so the same command begins" in capsys.readouterr().err
 
 
-def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tmp_path):
+def test_a_reader_who_has_enough_ends_it_without_a_traceback(texts, tiny, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-m", "helpers.finetune", "--data", str(texts), "--output",
-         str(tmp_path / "m")], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+         str(tmp_path / "m"), "--model", str(tiny)],
+        cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
     run.stdout.close()
     said = run.stderr.read().decode()
@@ -721,32 +760,16 @@ def test_the_memory_foretold_is_about_what_is_taken(recipe, size, data, tmp_path
 
 # The Hub
 
-@pytest.fixture
-def hub(monkeypatch):
-    """The uploads, as a list; with an error in it, uploading fails."""
-    calls = []
-
-    def push(folder, repository, *, private=True):
-        if calls:
-            raise calls[0]
-        calls.append((folder, repository, private))
-        return f"https://hub.example/{repository}"
-
-    monkeypatch.setitem(sys.modules, "helpers.sharing", SimpleNamespace(push=push))
-    monkeypatch.setattr(helpers, "sharing", sys.modules["helpers.sharing"], raising=False)
-    return calls
+def test_the_finished_model_is_uploaded_when_asked(made_again):
+    folder, said, uploads = made_again
+    assert uploads == [(str(folder), "me/mine", True)]
+    assert "Uploaded to https://hub.example/me/mine" in said
 
 
-def test_the_finished_model_is_uploaded_when_asked(texts, tmp_path, hub, capsys):
-    assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 0
-    assert hub == [(str(tmp_path / "m"), "me/mine", True)]
-    assert "Uploaded to https://hub.example/me/mine" in capsys.readouterr().out
-
-
-def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(texts, tmp_path, hub, capsys):
-    hub.append(LearnerError("The Hub is out of reach."))
-    assert run(texts, tmp_path / "m", "--epochs", "1", "--push", "me/mine") == 3
+def test_a_failed_upload_says_how_to_try_again(made, monkeypatch, capsys):
+    monkeypatch.setattr(finetune, "finetune", lambda options: figures_of(made))
+    monkeypatch.setattr(sharing, "push", Mock(side_effect=LearnerError("Out of reach.")))
+    assert finetune.main(["--output", str(made), "--push", "me/mine"]) == 3
     said = capsys.readouterr().err
-    assert "The Hub is out of reach.\nThe model is saved in" in said
-    assert f"print(sharing.push('{tmp_path / 'm'}', 'me/mine'))" in said
-    AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")
+    assert "Out of reach.\nThe model is saved in" in said
+    assert f"print(sharing.push('{made}', 'me/mine'))" in said
