@@ -16,7 +16,17 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import checkpoints, classifiers, command, markup, paths, tables, texts, training
+from helpers import (
+    checkpoints,
+    classes,
+    classifiers,
+    command,
+    markup,
+    paths,
+    tables,
+    texts,
+    training,
+)
 from helpers.errors import LearnerError
 
 FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
@@ -176,14 +186,14 @@ def predict_file(options, *, progress=True):
     cannot be written, and what `load` refuses.
     """
     output = check_output(options.output, options.data, options.overwrite)
-    name, ids, read, notes = texts.read_unlabelled(
-        options.data, options.text, header=options.header, encoding=options.encoding)
+    source = tables.read(options.data, "the table", options.header, options.encoding)
+    name, ids, read, notes = texts.unlabelled(source, options.data, options.text, options.header)
     if output.suffix.lower() == ".xlsx" and len(read) >= SHEET_ROWS:
         raise LearnerError(f"{name} has {len(read):,} rows, a sheet only {SHEET_ROWS:,}. Choose "
                            "an --output that ends in .csv.")
     for note in notes:
         print(command.said(note))
-    labels = _labels(options) if options.label else None
+    labels = _labels(source, options.label) if options.label else None
     model, tokenizer = load(options.model)
     most = training.most_tokens(model, tokenizer, options.max_length)
     if options.max_length and most < options.max_length:
@@ -264,15 +274,15 @@ WRITERS = {
 }
 
 
-def _labels(options):
-    """Return the labels of the rows of the data, as they are written there."""
-    cells = tables.read(options.data, "the table", options.header, options.encoding).cells
-    same = [column for column in cells if column == options.label]
+def _labels(source, label):
+    """Return the labels of the rows of a table, as they are written there."""
+    cells = source.cells
+    same = [column for column in cells if column == label]
     if len(same) != 1:
-        raise LearnerError(f"{Path(options.data).name} has {len(same) or 'no'} column "
-                           f"{options.label!r}, only: {tables.listed(cells)}. Name the right one "
-                           "with --label, or leave it out if there are no labels.")
-    return ["" if value is None else str(value).strip() for value in cells[options.label]]
+        raise LearnerError(f"{source.name} has {len(same) or 'no'} column {label!r}, only: "
+                           f"{tables.listed(cells)}. Name the right one with --label, or leave it "
+                           "out if there are no labels.")
+    return ["" if value is None else str(value).strip() for value in cells[label]]
 
 
 def _scores(labels, predicted, config):
@@ -280,10 +290,10 @@ def _scores(labels, predicted, config):
     from helpers import scores
 
     names = [str(config.id2label[i]) for i in range(config.num_labels)]
-    numbers = {_plain(name): number for number, name in enumerate(names)}
-    pairs = [(numbers[_plain(label)], names.index(answer))
+    numbers = {classes.key(name): number for number, name in enumerate(names)}
+    pairs = [(numbers[classes.key(label)], names.index(answer))
              for label, answer in zip(labels, predicted, strict=True)
-             if answer and _plain(label) in numbers]
+             if answer and classes.key(label) in numbers]
     if not pairs:
         return [f"No label of the file is a class of the model ({tables.listed(names)}), so there "
                 "is nothing to score."]
@@ -296,14 +306,6 @@ def _scores(labels, predicted, config):
         f"accuracy {found.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {found.n})",
         str(found), *found.warnings(),
     ]
-
-
-def _plain(label):
-    """Return a label as it is compared: 1.0 is 1, and capitals do not count."""
-    with contextlib.suppress(ValueError):
-        if float(label).is_integer():
-            return str(int(float(label)))
-    return str(label).strip().casefold()
 
 
 # A terminal, and a pipe.

@@ -132,7 +132,11 @@ def read_unlabelled(source, text=None, *, header=True, encoding=None):
 
     Raises LearnerError for what cannot be read, and where the texts' column is in doubt.
     """
-    table = tables.read(source, "the table", header, encoding)
+    return unlabelled(tables.read(source, "the table", header, encoding), source, text, header)
+
+
+def unlabelled(table, source, text=None, header=True):
+    """Return what `read_unlabelled` returns, for the table that was read from a source."""
     _refuse(table.problems)
     _check_whole(table, source, header, text is not None)
     column = columns.find_text(table.name, table.cells, header, text)

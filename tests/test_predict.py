@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -183,6 +184,11 @@ def test_labels_that_the_file_has_are_scored(run, folder):
     right = (written(place)["label"] == pd.read_csv(CASES / "word_labels.csv")["label"]).mean()
     assert f"accuracy {right:.3f} " in said
     assert "n = 80" in said
+
+
+def test_labels_are_compared_as_they_were_told_apart_in_training():
+    config = SimpleNamespace(num_labels=2, id2label={0: "1", 1: "01"})
+    assert "accuracy 1.000" in predict._scores(["1.0", "01"], ["1", "01"], config)[0]
 
 
 def test_a_label_column_that_is_not_there_is_named(run):

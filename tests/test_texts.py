@@ -1,6 +1,5 @@
 """Texts that people bring: read whole, checked whole, and no text in two splits."""
 
-import importlib.util
 import os
 import random
 from collections import Counter
@@ -543,8 +542,6 @@ def test_without_labels_every_row_has_a_text_in_order_and_its_id():
 
 # ---- the files of tests/cases ----
 
-NEEDS_READER = pytest.mark.skipif(importlib.util.find_spec("helpers.files") is None,
-                                  reason="these kinds of file are not read yet")
 READ = [  # file, options, texts, classes
     ("word_labels.csv", {}, 80, "negative positive"),
     ("spam_words.csv", {}, 80, "ham spam"),
@@ -566,13 +563,11 @@ READ = [  # file, options, texts, classes
     ("small_own.csv", {}, 60, "0 1"), ("tiny_own.csv", {}, 20, "0 1"),
     ("html_and_links.csv", {"clean": True}, 80, "negative positive"),
     ("imbalanced_95_5.csv", {}, 314, "0 1"), ("rare_noise.csv", {}, 400, "0 1"),
-    *(pytest.param(*row, marks=NEEDS_READER) for row in [
-        ("semicolon_commas.csv", {}, 80, "0 1"), ("sep_line.csv", {}, 80, "0 1"),
-        ("single_quotes.csv", {}, 80, "bad good"), ("mixed_encodings.csv", {}, 80, "0 1"),
-        ("quotes_merge.tsv", {}, 80, "0 1"), ("rows.json", {}, 80, "1 2 4 5"),
-        ("one_line.json", {}, 400, "0 1"), ("rows.parquet", {}, 80, "0 1"),
-        ("workbook.xlsx", {}, 80, "bad good"), ("workbook_named.csv", {}, 80, "bad good"),
-    ]),
+    ("semicolon_commas.csv", {}, 80, "0 1"), ("sep_line.csv", {}, 80, "0 1"),
+    ("single_quotes.csv", {}, 80, "bad good"), ("mixed_encodings.csv", {}, 80, "0 1"),
+    ("quotes_merge.tsv", {}, 80, "0 1"), ("rows.json", {}, 80, "1 2 4 5"),
+    ("one_line.json", {}, 400, "0 1"), ("rows.parquet", {}, 80, "0 1"),
+    ("workbook.xlsx", {}, 80, "bad good"), ("workbook_named.csv", {}, 80, "bad good"),
 ]
 REFUSED = [
     ("blank_texts.csv", "the text is empty in 14 rows"),
@@ -584,8 +579,7 @@ REFUSED = [
     ("swapped_columns.csv", "the wrong way round"),
     ("twice_named.csv", "several columns called 'label'"),
     ("test_without_labels.csv", "has no labels"),
-    pytest.param("several_labels_lists.jsonl", "looks like several labels a text",
-                 marks=NEEDS_READER),
+    ("several_labels_lists.jsonl", "looks like several labels a text"),
 ]
 
 
