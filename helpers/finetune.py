@@ -41,10 +41,11 @@ METRICS, CURVE = "metrics.json", "curve.json"
 CHECKPOINT, FROZEN = "checkpoint.pt", ".frozen_outputs"  # there until the run has ended
 NOT_PUSHED = 3  # the exit status where the model is saved, and the Hub does not have it
 EPILOG = """recipes:
-  fast   the lower two thirds of the layers are frozen and computed once; two epochs for the
-         upper third. For BERT; notebook 10 builds it step by step.
-  full   every layer learns, for three epochs; only the embeddings stay as they are.
-         The loop of notebook 03.
+  fast   every layer learns for one epoch, or as many as make 100 steps; the new head ten times
+         as fast as the rest. Only the embeddings stay as they are.
+  frozen the lower two thirds of the layers are frozen, too, and computed once; two epochs for
+         the upper third. For BERT; the fastest, less accurate. Notebook 10 compares them.
+  full   every layer and the head learn at one rate, for three epochs. The loop of notebook 03.
   auto   fast for BERT, full for any other model.
   Their learning rates are for the small models of the notebooks; a model as large as BERT-base
   gets three tenths of them.
@@ -152,7 +153,7 @@ def _load(options, progress):
         report = texts.report(data, tokenizer, max_length=options.max_length)
     report.notes = []  # which texts.load has printed
     print(command.said(str(report)))
-    return recipe, data, model, tokenizer, origin
+    return recipe.over(len(data["train"])), data, model, tokenizer, origin
 
 
 def _checkpoints(options, output, recipe, data, model, state, progress):
@@ -184,8 +185,8 @@ def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, acce
     return {
         "model": origin[0], "labels": classes, "recipe": recipe.name,
         "epochs": recipe.epochs, "batch_size": recipe.batch_size,
-        "learning_rate": recipe.learning_rate, "layers": config.num_hidden_layers,
-        "layers_frozen": recipe.layers_frozen(config),
+        "learning_rate": recipe.learning_rate, "head_rate": recipe.head_rate,
+        "layers": config.num_hidden_layers, "layers_frozen": recipe.layers_frozen(config),
         "class_weights": options.class_weights, "metric": options.metric, **best,
         "seed": options.seed, "max_length": options.max_length, "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},

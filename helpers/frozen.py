@@ -64,6 +64,11 @@ class UpperLayers(torch.nn.Module):
         """Where the weights are."""
         return self.classifier.weight.device
 
+    @property
+    def base_model(self):
+        """The layers, without the head, as transformers calls it."""
+        return torch.nn.ModuleList([*self.layers, self.last])
+
     def forward(self, hidden, attention_mask=None, labels=None):
         """Return loss and logits, (batch, classes), for hidden states (batch, tokens, size)."""
         from transformers.modeling_outputs import SequenceClassifierOutput

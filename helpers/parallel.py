@@ -79,8 +79,8 @@ def split_loader(loader, process, processes):
     )
 
 
-def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=None, metric=None,
-          validate=None, checkpoint=None, on_step=None):
+def train(model, loader, accelerator, *, epochs, learning_rate, head_rate=1.0, class_weights=None,
+          metric=None, validate=None, checkpoint=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
     Each process takes its share of `loader`, one that `batching.loader` made for training. Loss
@@ -95,7 +95,7 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
     mine = split_loader(loader, accelerator.process_index, accelerator.num_processes)
     wrapped, trained = accelerator.prepare(model), list(_trained(model).values())
     steps, curve, best = epochs * len(loader), LossCurve(), None
-    optimizer, scheduler = _optimizer(trained, learning_rate, steps)
+    optimizer, scheduler = _optimizer(model, learning_rate, head_rate, steps)
     if checkpoint is not None:
         checkpoint.restore(model, optimizer, scheduler, curve)
         curve.settings, best = dict(checkpoint.identity), checkpoint.best
@@ -126,11 +126,12 @@ def train(model, loader, accelerator, *, epochs, learning_rate, class_weights=No
     return curve
 
 
-def _optimizer(trained, learning_rate, steps):
-    """Return AdamW and its linear schedule, of which a tenth is warm-up."""
+def _optimizer(model, learning_rate, head_rate, steps):
+    """Return AdamW and its linear schedule, of which a tenth is warm-up, as `training.train`."""
     from transformers import get_linear_schedule_with_warmup
 
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, fused=True)
+    groups = training.parameter_groups(model, learning_rate=learning_rate, head_rate=head_rate)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
     return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
@@ -183,6 +184,12 @@ def best_epoch(validation, metric):
 
 def _trained(model):
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _numbered(model, optimizer):
+    """Return the trained parameters by name, in the order in which the optimizer counts them."""
+    names = {id(p): name for name, p in _trained(model).items()}
+    return {names[id(p)]: p for group in optimizer.param_groups for p in group["params"]}
 
 
 class Checkpoints:
@@ -246,7 +253,7 @@ class Checkpoints:
         moments, names = stored["optimizer"]["state"], ("exp_avg", "exp_avg_sq")  # AdamW's
         there = [(name, [p.shape, *(moments[i][k].shape for k in names if i in moments)])
                  for i, (name, p) in enumerate(stored["model"].items())]
-        here = [(name, [p.shape] * 3) for name, p in _trained(model).items()]
+        here = [(name, [p.shape] * 3) for name, p in _numbered(model, optimizer).items()]
         there.append(("the schedule", stored["scheduler"]["last_epoch"]))
         here.append(("the schedule", self.steps))
         for found, needed in itertools.zip_longest(there, here):
@@ -269,7 +276,7 @@ class Checkpoints:
             return
         state = {
             "identity": self.identity, "seconds": self.seconds + seconds,
-            "model": {name: p.detach() for name, p in _trained(model).items()},
+            "model": {name: p.detach() for name, p in _numbered(model, optimizer).items()},
             "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
             "curve": {name: values for name, values in vars(curve).items() if name != "settings"},
         } | ({} if self.best is None else {"best": self.best})

@@ -22,15 +22,23 @@ LARGE = 768  # the hidden size from which a model gets smaller learning rates: B
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. `frozen` is the share of its layers that is frozen and computed
-    once, 0 to 1; with 0 only the embeddings are frozen.
+    """How a model is trained. Its head learns at `head_rate` times the learning rate. `frozen` is
+    the share of its layers that is frozen and computed once, 0 to 1; with 0 only the embeddings
+    are frozen. With few texts there are more `epochs`, until there are `least_steps`.
     """
 
     name: str
     epochs: int
     batch_size: int
     learning_rate: float
+    head_rate: float = 1.0
     frozen: float = 0.0
+    least_steps: int = 0
+
+    def over(self, texts):
+        """Return the recipe for so many training texts: with the number of epochs it takes."""
+        least = math.ceil(self.least_steps / math.ceil(texts / self.batch_size))
+        return replace(self, epochs=max(self.epochs, least), least_steps=0)
 
     def layers_frozen(self, config):
         """Return how many layers of a model with this config are frozen."""
@@ -38,7 +46,9 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe("fast", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
+    "fast": Recipe("fast", epochs=1, batch_size=16, learning_rate=1e-4, head_rate=10.0,
+                   least_steps=100),
+    "frozen": Recipe("frozen", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
     "full": Recipe("full", epochs=3, batch_size=16, learning_rate=1e-4),
 }
 
@@ -57,7 +67,8 @@ def choose_recipe(options, config):
     if config.hidden_size >= LARGE:
         recipe = replace(recipe, learning_rate=0.3 * recipe.learning_rate)
     asked = {k: getattr(options, k) for k in ("epochs", "batch_size", "learning_rate")}
-    return replace(recipe, **{k: v for k, v in asked.items() if v})
+    recipe = replace(recipe, **{k: v for k, v in asked.items() if v})
+    return replace(recipe, least_steps=0) if options.epochs else recipe
 
 
 def choose_precision(asked, earlier, state):
@@ -135,7 +146,8 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
 
         curve = parallel.train(
             fitted, loaders["train"], accelerator, epochs=recipe.epochs,
-            learning_rate=recipe.learning_rate, class_weights=weights, metric=chosen["metric"],
+            learning_rate=recipe.learning_rate, head_rate=recipe.head_rate,
+            class_weights=weights, metric=chosen["metric"],
             validate=(lambda: _figures(evaluate("validation"))) if chosen["metric"] else None,
             checkpoint=checkpoints, on_step=show,
         )

@@ -47,33 +47,49 @@ class Evaluation:
         return f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"
 
 
-def parameter_groups(model, weight_decay=0.01):
-    """Return the two groups of what is trained for AdamW: matrices decay, vectors do not.
+def parameter_groups(model, weight_decay=0.01, learning_rate=None, head_rate=1.0):
+    """Return the groups of what is trained for AdamW: matrices decay, vectors do not.
 
-    The vectors, parameters of one dimension, are the biases and what belongs to LayerNorms.
+    The vectors, parameters of one dimension, are the biases and what belongs to LayerNorms. With
+    a `head_rate` the `head` has groups of its own, whose rate is `head_rate` · `learning_rate`.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    rates, new = [1.0], set()
+    if head_rate != 1:
+        rates, new = [1.0, head_rate], {id(p) for p in head(model)}
+    groups = [
+        {"params": [p for p in model.parameters() if p.requires_grad
+                    and (p.ndim > 1) == decays and (id(p) in new) == (rate != 1)],
+         "weight_decay": weight_decay if decays else 0.0,
+         **({"lr": rate * learning_rate} if rate != 1 else {})}
+        for rate in rates for decays in (True, False)
     ]
+    return [group for group in groups if group["params"]]
 
 
-def train(model, train_loader, *, epochs=3, learning_rate=5e-5, weight_decay=0.01,
+def head(model):
+    """Return the parameters above the encoder: those of the pooler, where there is one, and the
+    classification head. They are the ones that pretraining has prepared least, or not at all.
+    """
+    inside = {id(p) for name, p in model.base_model.named_parameters()
+              if not name.startswith("pooler.")}
+    return [p for p in model.parameters() if id(p) not in inside]
+
+
+def train(model, train_loader, *, epochs=3, learning_rate=5e-5, head_rate=1.0, weight_decay=0.01,
           validation_loader=None, device="cpu", settings=None, on_step=None):
     """Fine-tune `model` in place and return its `LossCurve`: the loop of notebook 03.
 
     AdamW with `parameter_groups`, a linear schedule with a tenth of the steps as warm-up,
-    gradients clipped to a norm of 1. `on_step(curve)` is called after every step. Seed before the
-    model is built, and build the loader afresh for each run, or a second run sees another order
-    of the data.
+    gradients clipped to a norm of 1. The head learns at `head_rate` times the learning rate.
+    `on_step(curve)` is called after every step. Seed before the model is built, and build the
+    loader afresh for each run, or a second run sees another order of the data.
     """
     from transformers import get_linear_schedule_with_warmup
 
     model.to(device)
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay), lr=learning_rate,
-                                  fused=True)
+    groups = parameter_groups(model, weight_decay, learning_rate, head_rate)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
     steps = epochs * len(train_loader)
     scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
     curve = LossCurve(settings=dict(settings or {}))

@@ -17,7 +17,7 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from helpers import batching, curves, paths, training
+from helpers import batching, curves, frozen, paths, training
 from helpers.errors import LearnerError
 
 
@@ -67,6 +67,23 @@ def test_weights_decay_but_biases_and_layer_norms_do_not(new_model):
         still = "embeddings" in name or name.endswith("bias") or "LayerNorm" in name
         shrunk = before[name] * (1 if still else 1 - 0.1 * 0.5)
         assert torch.allclose(weights, shrunk), name
+
+
+def test_the_head_learns_at_a_rate_of_its_own(new_model):
+    model = new_model()
+    names = {id(p): name for name, p in model.named_parameters()}
+    groups = training.parameter_groups(model, 0.5, learning_rate=1e-4, head_rate=10)
+    assert sorted(names[id(p)] for group in groups for p in group["params"]) == sorted(
+        names.values())
+    optimizer = torch.optim.AdamW(groups, lr=1e-4)
+    for group in optimizer.param_groups:
+        is_head = {not names[id(p)].startswith(("bert.embeddings", "bert.encoder"))
+                   for p in group["params"]}
+        assert is_head == {group["lr"] == pytest.approx(1e-3)}
+        decays = {p.ndim > 1 for p in group["params"]}
+        assert decays == {group["weight_decay"] == 0.5}
+    upper = training.head(frozen.UpperLayers(model, 4))
+    assert [id(p) for p in upper] == [id(p) for p in training.head(model)]
 
 
 def test_frozen_parameters_stay_as_they_are(new_model, encoded, tokenizer):
