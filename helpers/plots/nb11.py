@@ -1,4 +1,4 @@
-"""The pictures of notebook 11: several processes beside one, sharding, and hours on many GPUs."""
+"""The pictures of notebook 11: several processes beside one, and the stages of sharding."""
 
 from matplotlib.patches import Rectangle
 
@@ -66,30 +66,3 @@ def sharding(processes=4):
     figure.legend(*columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plots.show(figure, f"What each of {processes} processes holds of weights, gradients and "
                        f"optimizer: {plots.listed(notes)} per parameter.")
-
-
-@plots.styled
-def hours(estimate, published):
-    """Draw the hours that a training takes by number of GPUs: `estimate(gpus)` and {gpus: hours}.
-
-    The title says by how much the published times are longer at the least and the most GPUs.
-    """
-    _, axes = plots.new()
-    counts = [2**n for n in range(max(published).bit_length())]
-    more = {gpus: time / estimate(gpus) - 1 for gpus, time in published.items()}
-    axes.plot(counts, [estimate(gpus) for gpus in counts], color=BLUE,
-              label="arithmetic, sharing for nothing")
-    axes.plot(*zip(*published.items(), strict=True), "o", color=INK, ms=7, label="published")
-    for gpus, time in published.items():
-        axes.annotate(f"{more[gpus]:+.0%}", (gpus, time), xytext=(6, 6),
-                      textcoords="offset points", color=INK)
-    axes.set(xscale="log", yscale="log")
-    axes.set_xticks(counts, counts)
-    axes.set_yticks([1, 10, 100, 500], ["1", "10", "100", "500"])
-    axes.minorticks_off()
-    first, last = min(published), max(published)
-    title = (f"Longer than by arithmetic: {more[first]:.0%} with {first} GPUs, "
-             f"{more[last]:.0%} with {last:,}")
-    points = plots.listed({f"{n} GPUs": f"{time:.1f} hours" for n, time in published.items()})
-    plots.finish(axes, f"Hours by number of GPUs, a straight line by arithmetic. Published: "
-                       f"{points}. {title}.", xlabel="GPUs", ylabel="hours", title=title)
