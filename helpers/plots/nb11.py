@@ -45,17 +45,18 @@ def sharding(processes=4):
     """Draw what each of several processes holds in the stages of sharding, and its bytes."""
     figure, columns = plots.new(2.7, columns=len(STAGES), width=9.2)
     colours = {"weights": BLUE, "gradients": ORANGE, "optimizer": plots.GREEN}
-    notes = {}
+    notes, others = {}, "held by others"
     for axes, (stage, in_pieces) in zip(columns, STAGES.items(), strict=True):
         for process in range(processes):
             below = 0
             for part, size in BYTES.items():
                 piece = size / processes if part in in_pieces else size
                 start = below + (process * piece if part in in_pieces else 0)
-                axes.add_patch(Rectangle((process + 0.1, below), 0.8, size, color=PALE, lw=0))
+                axes.add_patch(Rectangle((process + 0.1, below), 0.8, size, color=PALE, lw=0,
+                                         label=others))
                 axes.add_patch(Rectangle((process + 0.1, start), 0.8, piece, lw=0,
                                          color=colours[part], label=part if not process else None))
-                below += size + 0.6
+                below, others = below + size + 0.6, None
         notes[stage] = f"{bytes_each(in_pieces, processes):g} bytes"
         axes.set(xlim=(0, processes), ylim=(-0.2, below), yticks=[], title=stage,
                  xticks=[n + 0.5 for n in range(processes)], xticklabels=range(processes),
@@ -63,6 +64,6 @@ def sharding(processes=4):
         axes.title.set_fontsize(11)
         plots.without_frame(axes)
     columns[0].set_ylabel("held by each process")
-    figure.legend(*columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     plots.show(figure, f"What each of {processes} processes holds of weights, gradients and "
                        f"optimizer: {plots.listed(notes)} per parameter.")
