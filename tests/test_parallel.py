@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -515,7 +514,7 @@ def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path, m
 
 
 def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer):
-    space = dict(notebook_11("import os", "def train("))
+    space = notebook_11("import os", "def train(")
     space["new_model"] = lambda: frozen_embeddings(new_model())
     space["new_loader"] = lambda size: batching.loader(encoded, tokenizer, size, train=True)
     _, _, found, times = space["train"]()
