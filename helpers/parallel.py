@@ -5,12 +5,16 @@ Accelerate averages their gradients. Here stand the batches, the loop and its ch
 of notebook 03 once more, for any number of processes (notebook 11).
 """
 
+import dis
+import inspect
 import itertools
 import json
 import math
 import os
+import re
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -377,6 +381,64 @@ def _cause(failures, processes):
     if "timestamp" in failure.error_file_data:  # what leave_message wrote
         return failure.message
     return f"{who} ended with exit status {failure.exitcode}; what it said stands above."
+
+
+def together(main, processes=2):
+    """Run a function of a notebook in several processes, by `torchrun`; return what they print.
+
+    A new process knows nothing of the notebook. So the function, and all functions of the
+    notebook that it calls, are written into `runs/NAME.py`, below the imports that they use. Each
+    process has one thread.
+
+    Raises LearnerError with a process's own words if it fails, and for a function that uses a
+    value of the notebook.
+    """
+    script = Path("runs", f"{main.__name__}.py")
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(script_of(main), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+         str(processes), script], capture_output=True, text=True, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(
+            [str(paths.ROOT), os.environ.get("PYTHONPATH", "")])},
+    )
+    if done.returncode != 0:
+        said = re.search(r"^(?:\[rank\d+\]: )?(\w*(?:Error|Exception): .*)", done.stderr, re.M)
+        raise LearnerError(f"A process of {script} failed: "
+                           f"{said[1] if said else done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def script_of(main):
+    """Return a program that calls a function: imports, and the source of all that it calls.
+
+    Raises LearnerError if a function uses a value of its module, which a script cannot know.
+    """
+    imports, sources, waiting = {"from helpers import checkpoints"}, {}, [main]
+    while waiting:
+        function = waiting.pop()
+        sources[function.__name__] = inspect.getsource(function)
+        for name in _globals(function.__code__) & function.__globals__.keys():
+            value = function.__globals__[name]
+            if inspect.ismodule(value):
+                imports.add(f"import {value.__name__} as {name}")
+            elif inspect.isfunction(value) and value.__module__ == function.__module__:
+                waiting += [value] if name not in sources else []
+            elif hasattr(value, "__qualname__"):
+                imports.add(f"from {value.__module__} import {value.__name__} as {name}")
+            else:
+                raise LearnerError(
+                    f"{function.__name__} uses {name}, a value that other processes do not know. "
+                    "Make it within the function, or read it from a file there.")
+    return "\n\n".join(["\n".join(sorted(imports)), "checkpoints.quiet()", *sources.values(),
+                        f"{main.__name__}()\n"])
+
+
+def _globals(code):
+    """Return the global names that a function's code reads, those of functions in it included."""
+    inner = (_globals(part) for part in code.co_consts if inspect.iscode(part))
+    own = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return own.union(*inner)
 
 
 def was_launched():

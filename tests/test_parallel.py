@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import nbformat
 import psutil
 import pytest
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator, PartialState
 
 from conftest import csv_of
@@ -345,6 +345,50 @@ def test_a_worker_that_cannot_import_says_so():
     assert "No module named helpers.not_there" in done.stderr
 
 
+# A notebook's functions, in processes of their own
+
+def total():
+    """Print the sum of all ranks, as rank 0 sees it."""
+    dist.init_process_group("gloo")
+    ranks = shown(torch.tensor(dist.get_rank()))
+    dist.all_reduce(ranks)
+    if dist.get_rank() == 0:
+        print("sum", ranks.item(), [functools.reduce(max, [n]) for n in (1,)])
+    dist.destroy_process_group()
+
+
+def shown(rank):
+    return rank.clone()
+
+
+def fails():
+    """Raise an error in one of the processes."""
+    raise ValueError("the disk is full")
+
+
+def uses_a_value():
+    """Read a value of this module."""
+    return CORES
+
+
+@several
+def test_functions_of_a_notebook_run_in_several_processes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parallel.together(total) == "sum 1 [1]\n"
+    with pytest.raises(LearnerError, match="ValueError: the disk is full"):
+        parallel.together(fails)
+
+
+def test_a_script_holds_what_a_function_calls_and_imports_the_rest():
+    script = parallel.script_of(total)
+    assert script.count("def shown(rank):") == script.count("def total():") == 1
+    assert "import torch.distributed as dist" in script
+    assert "import functools as functools" in script
+    assert script.endswith("total()\n")
+    with pytest.raises(LearnerError, match="uses_a_value uses CORES, a value"):
+        parallel.script_of(uses_a_value)
+
+
 # Bad input
 
 @pytest.mark.parametrize("option", ["--threads", "--processes"])
@@ -469,24 +513,28 @@ def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path, m
         parallel.Checkpoints(tmp_path / "c.pt").begin({}, PartialState())
 
 
-def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer,
-                                                               tmp_path, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "PYTORCH_NVML_BASED_CUDA_CHECK", "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # as before, when the test has ended
-    path = next(p for p in run.chosen() if p.name.endswith("scaling_out.ipynb"))
-    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    space = {"encoded": encoded, "tokenizer": tokenizer}
-    for start in ("import os", "def new_model(", "def figures(", "def train("):
-        source = next(s for s in cells if s.startswith(start))
-        space |= {"checkpoint": None}
-        exec(source, space)
+def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer):
+    space = notebook_11("import os", "def train(")
     space["new_model"] = lambda: frozen_embeddings(new_model())
-    space["train"](tmp_path / "run.json")
+    space["new_loader"] = lambda size: batching.loader(encoded, tokenizer, size, train=True)
+    _, _, found, times = space["train"]()
     kept = parallel.train(
         frozen_embeddings(new_model()), batching.loader(encoded, tokenizer, 16, train=True),
         Accelerator(cpu=True), epochs=1, learning_rate=3e-4,
     )
-    assert curves.load(tmp_path / "run.json").loss == pytest.approx(kept.loss, abs=1e-4)
+    assert found.loss == pytest.approx(kept.loss, abs=1e-4)
+    assert found.learning_rate == pytest.approx(kept.learning_rate)
+    assert len(times) == len(kept.loss)
+
+
+def notebook_11(*starts):
+    """The names that those cells of notebook 11 make which begin so."""
+    path = next(p for p in run.chosen() if p.name.endswith("scaling_out.ipynb"))
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    space = {}
+    for start in starts:
+        exec(next(s for s in cells[1:] if s.startswith(start)), space)
+    return space
 
 
 def frozen_embeddings(model):

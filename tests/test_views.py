@@ -104,8 +104,8 @@ FIGURES = [
      "fast 0.90 after 2 s"),
     (nb10.power_law, ({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
      "more 1.00"),
-    (nb11.same_curve, ({"one": RUN, "two": RUN}, "Same"), "two at 0.30"),
-    (nb11.efficiency, ([1, 2], {"wire": [1.0, 0.5]}), "wire 50% with 2"),
+    (nb11.same_curve, (RUN, {"averaged": RUN, "not": OTHER}), "averaged ends at 0.30"),
+    (nb11.sharding, (4,), "ZeRO stage 2 7 bytes"),
 ]
 
 

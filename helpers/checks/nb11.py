@@ -1,34 +1,36 @@
-"""Exercises of notebook 11: sharing the work, averaging the losses, and counting GPUs."""
+"""Exercises of notebook 11: mean gradients, rows counted once, batches planned, and GPUs."""
 
 import math
 
 from helpers.checks import Exercise
-from helpers.errors import LearnerError
 
 
-def _sizes(shares, batch, processes):
-    """Return the sizes of the shares, in order: any process may get any row."""
-    if shares == [None] * processes:
-        return None
-    rows = [row for share in shares for row in share]
-    if sorted(rows) != batch:
-        raise LearnerError(
-            f"Of a batch of {len(batch)}, {processes} processes get {len(rows)} rows together, "
-            f"{len(set(rows))} of them different. Each row is wanted once.")
-    return sorted(map(len, shares))
+def _weighted(gradients, rows):
+    return [sum(g * n for g, n in zip(column, rows, strict=True)) / sum(rows)
+            for column in zip(*gradients, strict=True)]
 
 
-def _chunks(size, rest=False):
-    """Return a function that cuts a batch into chunks; the last one may take the rest, too."""
-    def share(batch, process, processes):
-        rows = size(len(batch) / processes)
-        end = len(batch) if rest and process == processes - 1 else (process + 1) * rows
-        return batch[process * rows:end]
-    return share
+def _mean(gradients, rows):
+    return _weighted(gradients, [1] * len(rows))
 
 
-def _weighted(means, rows):
-    return sum(mean * n for mean, n in zip(means, rows, strict=False))
+def _pairs(shares):
+    return [pair for share in shares for pair in share]
+
+
+def _share_right(pairs):
+    return sum(right for _, right in pairs) / len(pairs)
+
+
+def _fewest(each, fits, parts=1):
+    """Return rows and parts, of the fewest equal parts that fit."""
+    while each % parts or each // parts > fits:
+        parts += 1
+    return each // parts, parts
+
+
+def _plan(global_batch, processes, fits):
+    return _fewest(global_batch // processes, fits)
 
 
 def _gpus(parameters, gpu_bytes, kept_for_activations, *, each=16, rounded=math.ceil):
@@ -37,34 +39,61 @@ def _gpus(parameters, gpu_bytes, kept_for_activations, *, each=16, rounded=math.
 
 EXERCISES = {
     "11.1": Exercise(
-        lambda batch, process, processes: batch[process::processes],
-        cases=[(list(range(10, 10 + rows)), processes)
-               for rows, processes in [(15, 2), (7, 4), (9, 4), (8, 4), (2, 3)]],
+        _weighted,
+        cases=[([[0.5, -1.0], [0.8, 2.0]], [8, 7]), ([[1.0], [2.0], [4.0]], [1, 1, 2]),
+               ([[0.3, 0.0, 0.6], [0.9, 0.4, 0.2]], [2, 6])],
         wrong={
-            "All processes get the same rows, so they would compute everything twice.":
-                lambda batch, process, processes: batch[::processes],
-            "You drop the rows that are left if it does not divide evenly.": _chunks(math.floor),
-            "The last gets all that are left; the others wait.": _chunks(math.floor, rest=True),
-            "The last gets too few rows, or none; the others wait.": _chunks(math.ceil),
+            "That is the plain mean, as if all had as many rows. Weight each by its rows.": _mean,
+            "That is the sum. Divide by the rows of all processes.":
+                lambda gradients, rows: [n * sum(rows) for n in _weighted(gradients, rows)],
+            "Divide by the number of rows, not by that of processes.":
+                lambda gradients, rows: [n * sum(rows) / len(rows)
+                                         for n in _weighted(gradients, rows)],
+            "That is the first process's gradient alone.": lambda gradients, rows: gradients[0],
         },
-        praise="And since all draw the same batches, nobody has to say who takes what.",
-        advice="That is how many rows each gets. If two differ by more than one, all wait.",
-        observe=lambda answer: lambda batch, processes: [
-            answer(batch, process, processes) for process in range(processes)],
-        normalize=_sizes,
+        praise="It is what the all-reduce of this notebook leaves in every process.",
+        advice="For each number: the sum of gradient times rows, divided by all rows.",
     ),
     "11.2": Exercise(
-        lambda means, rows: _weighted(means, rows) / sum(rows),
-        cases=[([0.5, 0.8], [8, 7]), ([1.0, 2.0, 4.0], [1, 1, 2]), ([0.3, 0.9], [2, 6])],
+        lambda shares: _share_right(list(dict(_pairs(shares)).items())),
+        cases=[([[(0, True), (2, True), (4, False)], [(1, False), (3, False), (0, True)]],),
+               ([[(0, False), (3, True)], [(1, True), (0, False)], [(2, True), (1, True)]],),
+               ([[(5, True), (6, False)], [(7, True)]],)],
         wrong={
-            "That is the mean of the means, as if all had as many rows. Weight each by its rows.":
-                lambda means, rows: sum(means) / len(means),
-            "That is the sum over all rows. Divide by how many there are.": _weighted,
-            "It fails for more than two processes.": lambda m, n: _weighted(m, n[:2]) / sum(n[:2]),
+            "Rows that were filled in are counted twice. Count each number once.":
+                lambda shares: _share_right(_pairs(shares)),
+            "That is the mean of the processes' accuracies, repeated rows included.":
+                lambda shares: sum(map(_share_right, shares)) / len(shares),
+            "That is rank 0's share alone.": lambda shares: _share_right(shares[0]),
+            "You leave the repeated rows out of the right answers, but not of the number of rows.":
+                lambda shares: sum(dict(_pairs(shares)).values()) / len(_pairs(shares)),
+            "A row that comes twice is still one row: keep it once instead of dropping it.":
+                lambda shares: _share_right([p for p in _pairs(shares)
+                                             if _pairs(shares).count(p) == 1]),
         },
-        praise="Weight the gradients in the same way, or the rows of the longer share count less.",
+        praise="gather_for_metrics does the same by cutting off what was filled in.",
+        advice="Collect the pairs of all processes by the number of their row.",
     ),
     "11.3": Exercise(
+        _plan,
+        cases=[(64, 2, 8), (64, 4, 16), (96, 2, 20), (64, 8, 100), (32, 2, 5)],
+        wrong={
+            "Each process gets a share of the global batch, not all of it.":
+                lambda batch, processes, fits: _fewest(batch, fits),
+            "That many rows fit, but the steps see another number than `global_batch`.":
+                lambda batch, processes, fits: (
+                    min(fits, batch // processes), max(1, batch // processes // fits)),
+            "It fits with fewer parts.":
+                lambda batch, processes, fits: (1, batch // processes),
+            "Without accumulation it does not fit.":
+                lambda batch, processes, fits: (batch // processes, 1),
+            "First the rows, then the parts.":
+                lambda batch, processes, fits: _plan(batch, processes, fits)[::-1],
+        },
+        praise="Learning rate and schedule stay as they were.",
+        advice="Rows times parts times processes have to be the global batch.",
+    ),
+    "11.4": Exercise(
         _gpus,
         cases=[(1_558_000_000, 16e9, 0.25), (110e6, 16e9, 0.5), (3e9, 16e9, 0.25),
                (7e9, 80e9, 0.25), (1e9, 8e9, 0)],
