@@ -1,0 +1,403 @@
+"""Kinds of task: one class a text, several labels a text, one number. What differs stands here.
+
+A task is `Classes`, `Labels` or `Number`, told from a data set (`of_data`) or a model
+(`of_config`). All have the same methods, so that nobody else has to ask which of them it is:
+`config` for the model, `feature` and `targets` of the labels, `answers` from logits, `predicted`
+from answers, `scores`, `figures` by which an epoch may be chosen, and `always`, the baseline.
+"""
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from helpers import multilabel, regression, scores, tables
+from helpers.errors import LearnerError
+
+TASKS = ("class", "labels", "number")
+IN_WORDS = {"class": "one class a text", "labels": "several labels a text",
+            "number": "one number a text"}
+# The figure of each task that stands for all: its name in metrics.json, and in words.
+HEADLINES = {"accuracy": ("interval_95", "accuracy"),
+             "micro_f1": ("micro_f1_interval_95", "micro F1"),
+             "pearson": ("pearson_interval_95", "correlation")}
+
+
+@dataclass(frozen=True)
+class Classes:
+    """One class a text: softmax over the classes, cross-entropy. Labels are class numbers."""
+
+    names: tuple
+    kind = "class"
+    metrics = ("accuracy", "macro_f1", "loss")
+
+    def config(self):
+        """Return what the model's config has to know, a dictionary."""
+        return _config("single_label_classification", self.names)
+
+    def feature(self):
+        """Return the feature of the column label."""
+        from datasets import ClassLabel
+
+        return ClassLabel(names=list(self.names))
+
+    def targets(self, labels):
+        """Return labels as the model is trained on them, a list."""
+        return labels
+
+    def answers(self, logits):
+        """Return the probabilities of the classes, shape (texts, classes)."""
+        return logits.softmax(-1)
+
+    def predicted(self, answers):
+        """Return the number of the most probable class, (texts,)."""
+        return answers.argmax(-1)
+
+    def fitted(self, answers, labels):
+        """Return the task with what is chosen on validation, and lines to be said: nothing."""
+        return self, []
+
+    def weights(self, asked, labels):
+        """Return the classes' weights in the loss, shape (classes,), or None for equal ones.
+
+        "balanced" gives a text of a class with n_c of n texts the weight n / (classes · n_c).
+        """
+        from sklearn.utils.class_weight import compute_class_weight
+
+        if asked is None:
+            return None
+        there = np.unique(labels)
+        weights = torch.ones(len(self.names))
+        weights[torch.from_numpy(there)] = torch.tensor(
+            compute_class_weight(asked, classes=there, y=np.asarray(labels)), dtype=torch.float32)
+        return weights
+
+    def figures(self, loss, answers, labels):
+        """Return the figures by which an epoch may be chosen, a dictionary."""
+        from sklearn.metrics import f1_score
+
+        predicted = self.predicted(answers)
+        macro = f1_score(labels, predicted, average="macro", zero_division=0)
+        return {"loss": loss, "accuracy": float(np.mean(np.equal(labels, predicted))),
+                "macro_f1": float(macro)}
+
+    def scores(self, answers, labels, train_labels):
+        """Return the `scores.Scores` of answers for texts with these labels."""
+        return scores.scores(labels, self.predicted(answers), self.names,
+                             train_labels=train_labels)
+
+    def guessing(self, labels, weighted=False):
+        """Return the loss, in nats, of guessing by the classes' shares, or, weighted, alike."""
+        shares = np.bincount(labels, minlength=len(self.names)) / len(labels)
+        shares = shares[shares > 0]
+        return float(np.log(len(self.names)) if weighted else -(shares * np.log(shares)).sum())
+
+    def counts(self, labels):
+        """Return {class: texts} of labels."""
+        found = np.bincount(labels, minlength=len(self.names)) if len(labels) else self.names
+        return dict(zip(self.names, map(int, found), strict=True))
+
+    def always(self, train_labels, test_labels):
+        """Return in a line what the simplest of all answers gets right: the largest class."""
+        largest = self.counts(train_labels)
+        largest = max(largest, key=largest.get)
+        share = np.mean(np.equal(test_labels, self.names.index(largest)))
+        return (f"Always {tables.short(largest)!r}: {share:.0%} of the test texts right. An "
+                "accuracy has to beat that.")
+
+    def strata(self, labels):
+        """Return a number for each label; the splits get equal shares of each number."""
+        return np.asarray(labels)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Several labels a text, or none: a sigmoid each, binary cross-entropy.
+
+    A text's label is the list of the numbers of its labels. `thresholds`, one a label, are the
+    probabilities from which a label is given.
+    """
+
+    names: tuple
+    thresholds: tuple = ()
+    kind = "labels"
+    metrics = ("micro_f1", "macro_f1", "loss")
+
+    def config(self):
+        """Return what the model's config has to know, a dictionary."""
+        return _config("multi_label_classification", self.names) | {
+            "thresholds": list(self.thresholds) or [0.5] * len(self.names)}
+
+    def feature(self):
+        """Return the feature of the column label."""
+        from datasets import ClassLabel, List
+
+        return List(ClassLabel(names=list(self.names)))
+
+    def matrix(self, labels):
+        """Return labels as 1 where a text has one and 0 where not, shape (texts, labels)."""
+        found = np.zeros((len(labels), len(self.names)), dtype=np.float32)
+        for row, numbers in enumerate(labels):
+            found[row, list(numbers)] = 1
+        return found
+
+    def targets(self, labels):
+        """Return labels as the model is trained on them, a list."""
+        return self.matrix(labels).tolist()
+
+    def answers(self, logits):
+        """Return the probability of each label, shape (texts, labels)."""
+        return logits.sigmoid()
+
+    def predicted(self, answers):
+        """Return 1 for each label that is given and 0 for the others, shape (texts, labels)."""
+        return (np.asarray(answers) >= np.asarray(self.thresholds or 0.5)).astype(int)
+
+    def fitted(self, answers, labels):
+        """Return the task with thresholds that are best by F1 on validation, and lines on it."""
+        found, said = multilabel.thresholds(np.asarray(labels), np.asarray(answers), self.names)
+        return replace(self, thresholds=found), said
+
+    def weights(self, asked, labels):
+        """Return how much more a text counts that has a label than one that has not, (labels,).
+
+        "balanced" lets both together count the same; None for no difference.
+        """
+        if asked is None:
+            return None
+        there = self.matrix(labels).sum(0)
+        return torch.tensor((len(labels) - there) / np.maximum(there, 1))
+
+    def figures(self, loss, answers, labels):
+        """Return the figures by which an epoch may be chosen, a dictionary."""
+        from sklearn.metrics import f1_score
+
+        micro, macro = (float(f1_score(labels, self.predicted(answers), average=average,
+                                       zero_division=0)) for average in ("micro", "macro"))
+        return {"loss": loss, "micro_f1": micro, "macro_f1": macro}
+
+    def scores(self, answers, labels, train_labels):
+        """Return the `multilabel.Scores` of answers for texts with these labels."""
+        return multilabel.scores(np.asarray(labels), self.predicted(answers), self.names,
+                                 thresholds=self.thresholds)
+
+    def guessing(self, labels, weighted=False):
+        """Return the loss, in nats, of guessing each label by its share."""
+        if weighted:
+            return float("inf")
+        shares = self.matrix(labels).mean(0).clip(1e-9, 1 - 1e-9)
+        return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean())
+
+    def counts(self, labels):
+        """Return {label: texts} of labels."""
+        return dict(zip(self.names, map(int, self.matrix(labels).sum(0)), strict=True))
+
+    def always(self, train_labels, test_labels):
+        """Return in a line what the simplest of all answers gets right: every label."""
+        share = self.matrix(test_labels).mean()
+        none = np.mean([not numbers for numbers in test_labels])
+        return (f"Every label for every text: micro F1 {2 * share / (1 + share):.2f}. A model has "
+                f"to beat that. Without a label: {none:.0%} of the test texts.")
+
+    def strata(self, labels):
+        """Return a number for each text: its rarest label, or one for none."""
+        there = self.matrix(labels)
+        order = there.sum(0).argsort()
+        return np.where(there.any(1), order[there[:, order].argmax(1)], len(self.names))
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number a text: squared error. Labels are numbers, on the scale of the file.
+
+    The model learns them with mean 0 and standard deviation 1, by `mean` and `std` of the
+    training texts; `on_scale` puts these into its last layer when it has learned.
+    """
+
+    name: str
+    mean: float = 0.0
+    std: float = 1.0
+    kind = "number"
+    metrics = ("pearson", "mean_absolute_error", "loss")
+    names: tuple = field(default=(), init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", (self.name,))
+
+    def config(self):
+        """Return what the model's config has to know, a dictionary."""
+        return _config("regression", self.names)
+
+    def feature(self):
+        """Return the feature of the column label."""
+        from datasets import Value
+
+        return Value("float64", id=self.name)
+
+    def targets(self, labels):
+        """Return labels as the model is trained on them, a list."""
+        return ((np.asarray(labels, float) - self.mean) / self.std).tolist()
+
+    def answers(self, logits):
+        """Return the numbers, shape (texts, 1)."""
+        return logits * self.std + self.mean
+
+    def predicted(self, answers):
+        """Return the numbers, (texts,)."""
+        return np.asarray(answers)[:, 0]
+
+    def fitted(self, answers, labels):
+        """Return the task with what is chosen on validation, and lines to be said: nothing."""
+        return self, []
+
+    def weights(self, asked, labels):
+        """Return None; raise LearnerError if weights of classes are asked for."""
+        if asked is not None:
+            raise LearnerError("--class-weights is for classes and labels, and this is one "
+                               "number a text. Leave it out.")
+
+    def figures(self, loss, answers, labels):
+        """Return the figures by which an epoch may be chosen, a dictionary."""
+        labels = np.asarray(labels, float) * self.std + self.mean
+        found = self.predicted(answers)
+        return {"loss": loss, "pearson": regression.correlation(labels, found),
+                "mean_absolute_error": float(np.abs(labels - found).mean())}
+
+    def scores(self, answers, labels, train_labels):
+        """Return the `regression.Scores` of answers for texts with these labels."""
+        return regression.scores(np.asarray(labels, float) * self.std + self.mean,
+                                 self.predicted(answers), self.name,
+                                 mean=float(np.mean(train_labels)))
+
+    def guessing(self, labels, weighted=False):
+        """Return the loss of always answering the mean: the variance of what is learned, 1."""
+        return 1.0
+
+    def counts(self, labels):
+        """Return {range: texts} of labels, in five ranges of equal width around the mean."""
+        edges = self.mean + self.std * np.array([-1.5, -0.5, 0.5, 1.5])
+        names = [f"below {edges[0]:.3g}", *(f"{low:.3g} to {high:.3g}" for low, high in
+                                            itertools.pairwise(edges)),
+                 f"from {edges[-1]:.3g}"]
+        where = np.digitize(np.asarray(labels, float), edges)
+        return {name: int((where == i).sum()) for i, name in enumerate(names)}
+
+    def always(self, train_labels, test_labels):
+        """Return in a line what the simplest of all answers gets right: the mean."""
+        mean = np.mean(train_labels)
+        error = np.abs(np.asarray(test_labels) - mean).mean()
+        return (f"Always {mean:.3g}, the mean of the training texts: off by {error:.3g} on "
+                "average. A model has to beat that.")
+
+    def strata(self, labels):
+        """Return a number for each label: the tenth, or of few texts the half, that it is in."""
+        ranks = np.asarray(labels, float).argsort(kind="stable").argsort(kind="stable")
+        return ranks * max(1, min(10, len(labels) // 10)) // max(1, len(labels))
+
+
+def of_data(data):
+    """Return the task of a `DatasetDict` with a column label, as `texts.load` makes it.
+
+    Raises LearnerError if its labels are of no such kind.
+    """
+    from datasets import ClassLabel, List, Value
+
+    feature = data["train"].features["label"]
+    if isinstance(feature, ClassLabel):
+        return Classes(tuple(feature.names))
+    if isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
+        return Labels(tuple(feature.feature.names))
+    if isinstance(feature, Value) and feature.dtype.startswith("float"):
+        labels = np.asarray(data["train"]["label"][:])
+        return Number(feature.id or "number", float(labels.mean()), float(labels.std()) or 1.0)
+    raise LearnerError("The labels of the data set are neither classes, nor lists of labels, nor "
+                       "numbers. Read it with texts.load.")
+
+
+def of_config(config):
+    """Return the task of a model with this config."""
+    names = tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    if config.problem_type == "multi_label_classification":
+        return Labels(names, tuple(getattr(config, "thresholds", None) or [0.5] * len(names)))
+    if config.problem_type == "regression" or config.num_labels == 1:
+        return Number(names[0], mean=getattr(config, "number_shift", 0.0))
+    return Classes(names)
+
+
+def loss(logits, labels, weights=None):
+    """Return the summed loss of a batch and the weight by which it is divided for the mean.
+
+    The kind of loss follows from the labels: class numbers (texts,), zeros and ones of the shape
+    of the logits, (texts, labels), or numbers (texts,) for logits of shape (texts, 1). `weights`
+    are those of the task.
+    """
+    logits, rows = logits.float(), torch.tensor(float(len(labels)), device=logits.device)
+    weights = None if weights is None else weights.to(logits.device)
+    if not labels.is_floating_point():
+        summed = functional.cross_entropy(logits, labels, weights, reduction="sum")
+        return summed, rows if weights is None else weights[labels].sum()
+    if labels.ndim == 2:
+        each = functional.binary_cross_entropy_with_logits(
+            logits, labels.float(), pos_weight=weights, reduction="none")
+        return each.mean(-1).sum(), rows
+    return functional.mse_loss(logits.squeeze(-1), labels.float(), reduction="sum"), rows
+
+
+def right(logits, labels):
+    """Return how many texts of a batch are right, or None where labels are numbers.
+
+    Of several labels it is the share of them that is right, added up.
+    """
+    if not labels.is_floating_point():
+        return (logits.argmax(-1) == labels).sum()
+    if labels.ndim == 2:
+        return ((logits > 0) == (labels > 0.5)).float().mean(-1).sum()
+    return None
+
+
+def on_scale(model, task):
+    """Let a model that has learned a `Number` answer on its scale, in place.
+
+    Scale and shift go into the last linear layer; a head without biases, as GPT-2's, takes the
+    scale alone, and the shift stands in the config as `number_shift`, which predict adds.
+    """
+    with torch.no_grad():
+        head = _head(model)
+        head.weight *= task.std
+        if head.bias is not None:
+            head.bias.mul_(task.std).add_(task.mean)
+        else:
+            model.config.number_shift = task.mean
+
+
+def off_scale(model, task):
+    """Undo `on_scale` for a model that is to go on learning, by the mean and std of a task."""
+    with torch.no_grad():
+        head = _head(model)
+        head.weight /= task.std
+        if head.bias is not None:
+            head.bias.sub_(task.mean).div_(task.std)
+
+
+def _head(model):
+    """Return the last linear layer with one output."""
+    return [module for module in model.modules()
+            if isinstance(module, torch.nn.Linear) and module.out_features == 1][-1]
+
+
+def _config(problem_type, names):
+    return {"id2label": dict(enumerate(names)), "problem_type": problem_type,
+            "label2id": {name: i for i, name in enumerate(names)}}
+
+
+def headline(figures):
+    """Return the main figure of a split in metrics.json in words, with its interval."""
+    name = next(name for name in HEADLINES if name in figures)
+    interval, called = HEADLINES[name]
+    if figures[name] is None:
+        return f"{called} not defined (n = {figures['texts']})"
+    low, high = figures[interval]
+    return (f"{called} {figures[name]:.3f} (95 %: {low:.2f} to {high:.2f}, "
+            f"n = {figures['texts']})")
