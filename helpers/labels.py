@@ -73,7 +73,7 @@ def _refuse_misfit(name, values, column, kind):
     shown, which = tables.listed(column if isinstance(column, tuple) else [column]), None
     if kind in ("class", "number") and not values.map(_is_single).all():
         which = "several labels a text"
-    elif kind == "labels" and not lists.any() and _separator(values, 1) is None:
+    elif kind == "labels" and not lists.any() and separator(values, 1) is None:
         which = "one label a text"
     if which:
         raise LearnerError(f"{name}: task={kind!r} is {tasks.IN_WORDS[kind]}, and what {shown} "
@@ -126,21 +126,22 @@ def _is_plain(value):
 # Several labels a text.
 
 
-def _separator(values, least):
+def separator(values, least):
     """Return what parts the labels of a text in one cell: the first that `least` cells have."""
     cells = [str(value) for value in values if not isinstance(value, tuple)]
-    return next((separator for separator in _SEPARATORS
-                 if sum(separator in cell for cell in cells) >= least), None)
+    return next((sign for sign in _SEPARATORS
+                 if sum(sign in cell for cell in cells) >= least), None)
 
 
-def _parted(value, separator):
-    parts = value if isinstance(value, tuple) else str(value).split(separator)
+def parted(value, sign):
+    """Return the labels in one cell, a tuple or a string with a sign between them, as a tuple."""
+    parts = value if isinstance(value, tuple) else str(value).split(sign)
     return tuple(dict.fromkeys(filter(None, map(classes.written, parts))))
 
 
 def _several(names, checked, column, known, missing, notes):
-    separator = _separator(checked["train"]["label"], 1)
-    found = {split: [_parted(value, separator) for value in rows["label"]]
+    parting = separator(checked["train"]["label"], 1)
+    found = {split: [parted(value, parting) for value in rows["label"]]
              for split, rows in checked.items()}
     times = {split: Counter(label for some in rows for label in some)
              for split, rows in found.items()}
@@ -176,7 +177,7 @@ def _several(names, checked, column, known, missing, notes):
                                                     if label in number_of}))
                                       for some in found[split]])
             for split, rows in checked.items()}
-    _say_several(done["train"]["label"], ours, separator, notes)
+    _say_several(done["train"]["label"], ours, parting, notes)
     return tasks.Labels(tuple(ours)), done, []
 
 
@@ -193,10 +194,10 @@ def _unseen(names, checked, found, class_of, train):
     return problems
 
 
-def _say_several(labels, ours, separator, notes):
+def _say_several(labels, ours, parting, notes):
     sizes = [len(some) for some in labels]
-    parted = f", parted by {separator!r}" if separator else ""
-    notes.say(f"task: several labels a text{parted}, {len(ours)} labels; of the training texts "
+    by = f", parted by {parting!r}" if parting else ""
+    notes.say(f"task: several labels a text{by}, {len(ours)} labels; of the training texts "
               f"{sizes.count(0):,} have none, {sizes.count(1):,} one, "
               f"{sum(size > 1 for size in sizes):,} more.")
     if {*sizes} == {1}:

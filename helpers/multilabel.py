@@ -47,6 +47,16 @@ class Scores:
     always_f1: float
     by_label: list
 
+    @property
+    def never_predicted(self):
+        """The labels that are there and were never given."""
+        return [each.name for each in self.by_label if each.n and not each.predicted]
+
+    @property
+    def varied(self):
+        """Whether some label was given to some texts and not to others."""
+        return any(0 < each.predicted < self.n for each in self.by_label)
+
     def figures(self):
         """Return the figures as metrics.json holds them, rounded to four digits."""
         return {
@@ -64,10 +74,15 @@ class Scores:
             } for each in self.by_label},
         }
 
+    def headlines(self):
+        """Return a line with the main figure, where the table does not have it."""
+        low, high = self.micro_f1_interval
+        return [f"micro F1 {self.micro_f1:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"]
+
     def warnings(self):
         """Return a line for everything that the micro F1 alone would hide."""
         lines = []
-        never = [each.name for each in self.by_label if each.n and not each.predicted]
+        never = self.never_predicted
         absent = [each.name for each in self.by_label if not each.n]
         if never:
             lines.append(f"Never predicted: {tables.listed(never)}.")

@@ -25,6 +25,12 @@ class Scores:
     error_interval: tuple
     mean: float
     mean_error: float
+    never_predicted = ()
+
+    @property
+    def varied(self):
+        """Whether the answers differ."""
+        return self.pearson is not None
 
     def figures(self):
         """Return the figures as metrics.json holds them, rounded to four digits."""
@@ -38,6 +44,10 @@ class Scores:
             "baseline": {"answer": round(self.mean, 4),
                          "mean_absolute_error": round(self.mean_error, 4)},
         }
+
+    def headlines(self):
+        """Return a line with the main figure, where the table does not have it."""
+        return []
 
     def warnings(self):
         """Return a line for everything that the correlation alone would hide."""

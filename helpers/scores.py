@@ -53,6 +53,11 @@ class Scores:
     by_class: list
     never_predicted: list
 
+    @property
+    def varied(self):
+        """Whether more than one class was predicted."""
+        return sum(c.predicted > 0 for c in self.by_class) > 1
+
     def figures(self):
         """Return the figures as metrics.json holds them, rounded to four digits."""
         return {
@@ -68,6 +73,11 @@ class Scores:
             } for c in self.by_class},
             "never_predicted": self.never_predicted,
         }
+
+    def headlines(self):
+        """Return a line with the main figure, where the table does not have it."""
+        low, high = self.interval
+        return [f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"]
 
     def warnings(self):
         """Return a line for everything that the accuracy alone would hide."""

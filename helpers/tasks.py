@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from helpers import multilabel, regression, scores, tables
+from helpers import command, multilabel, regression, scores, tables
 from helpers.errors import LearnerError
 
-TASKS = ("class", "labels", "number")
+TASKS = command.TASKS
 IN_WORDS = {"class": "one class a text", "labels": "several labels a text",
             "number": "one number a text"}
 # The figure of each task that stands for all: its name in metrics.json, and in words.
@@ -184,10 +184,10 @@ class Labels:
                                  thresholds=self.thresholds)
 
     def guessing(self, labels, weighted=False):
-        """Return the loss, in nats, of guessing each label by its share."""
-        if weighted:
-            return float("inf")
+        """Return the loss, in nats, of guessing each label by its share, or, weighted, by half."""
         shares = self.matrix(labels).mean(0).clip(1e-9, 1 - 1e-9)
+        if weighted:
+            return float(2 * np.log(2) * (1 - shares).mean())
         return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean())
 
     def counts(self, labels):

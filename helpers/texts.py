@@ -159,13 +159,14 @@ def unlabelled(table, source, text=None, header=True):
         texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))), notes
 
 
-def report(data, tokenizer, max_length=128):
+def report(data, tokenizer, max_length=128, keep="head"):
     """Return a `helpers.report.Report` on labelled texts, to be read before any training.
 
     `print` shows it, its `draw()` draws it. `max_length` is the number of tokens at which the
-    training is going to cut.
+    training is going to cut, `keep` what it reads of longer texts: "head", "tail", "ends" or
+    "windows".
     """
-    return reports.report(data, tokenizer, max_length)
+    return reports.report(data, tokenizer, max_length, keep)
 
 
 def dataset(rows, task):
