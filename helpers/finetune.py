@@ -33,6 +33,7 @@ from helpers import (
     runs,
     tasks,
     texts,
+    training,
 )
 from helpers.errors import LearnerError
 from helpers.measure import Measured
@@ -166,7 +167,8 @@ def _load(options, progress):
     model.config.update({"cleaned_texts": options.clean, "long_texts": options.long,
                          "text_pairs": "text_pair" in data["train"].column_names})
     with command.stage("counting tokens", progress):
-        report = texts.report(data, tokenizer, max_length=options.max_length, keep=options.long)
+        report = texts.report(data, tokenizer, options.max_length, options.long,
+                              limit=training.positions(config))
     report.notes = []  # which texts.load has printed
     print(command.said(str(report)))
     return recipe, data, model, tokenizer, origin

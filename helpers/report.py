@@ -208,11 +208,12 @@ class Report:
             yield f"Copies of another text: {self.copies:,}."
 
 
-def report(data, tokenizer, max_length=128, keep="head"):
+def report(data, tokenizer, max_length=128, keep="head", limit=None):
     """Return a `Report` on a `DatasetDict` with the columns text and label.
 
     `max_length` is the number of tokens at which the training is going to cut, `keep` what it
-    reads of longer texts, as in `batching.tokenize`. Copies and
+    reads of longer texts, as in `batching.tokenize`, `limit` what the model reads at most; without
+    it, that is the tokenizer's. Copies and
     contradictions are counted in all texts, tokens in a sample if there are more than 3,000.
 
     Raises LearnerError if the training texts or the columns are missing.
@@ -237,7 +238,7 @@ def report(data, tokenizer, max_length=128, keep="head"):
     if sampled:
         giants = sorted(range(len(only)), key=lambda i: _characters(only[i]))[-3:]
         longest = max(longest, *_tokens([only[i] for i in giants], tokenizer)[0])
-    limit = min(LONGEST, tokenizer.model_max_length)
+    limit = min(LONGEST, limit or tokenizer.model_max_length)
     enough = math.ceil(longest / 8) * 8
     return Report(
         kind=task.kind, sizes={split: len(found) for split, found in labels.items()},

@@ -159,14 +159,15 @@ def unlabelled(table, source, text=None, header=True):
         texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))), notes
 
 
-def report(data, tokenizer, max_length=128, keep="head"):
+def report(data, tokenizer, max_length=128, keep="head", limit=None):
     """Return a `helpers.report.Report` on labelled texts, to be read before any training.
 
     `print` shows it, its `draw()` draws it. `max_length` is the number of tokens at which the
     training is going to cut, `keep` what it reads of longer texts: "head", "tail", "ends" or
-    "windows".
+    "windows"; `limit` is the number of tokens that the model reads at most, without it the
+    tokenizer's.
     """
-    return reports.report(data, tokenizer, max_length, keep)
+    return reports.report(data, tokenizer, max_length, keep, limit)
 
 
 def dataset(rows, task):
