@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from helpers import checkpoints, tables, tasks, training
+from helpers import checkpoints, regression, tables, tasks, training
 from helpers.errors import LearnerError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
@@ -73,7 +73,7 @@ def load(asked, config, task, *, max_length, seed=0):
         print(f"The head of {asked} is for other classes: a new one for "
               f"{tables.listed(task.names)} replaces it.")
     elif task.kind == "number" == earlier and not report["missing_keys"]:
-        tasks.off_scale(model, task)  # it goes on learning
+        regression.off_scale(model, task)  # it goes on learning
     return model, tokenizer
 
 

@@ -29,6 +29,7 @@ from helpers import (
     parallel,
     paths,
     recipes,
+    results,
     reviews,
     runs,
     tasks,
@@ -120,7 +121,7 @@ def finetune(options, *, progress=True, on_step=None):
             (fresh / METRICS).write_text(text, encoding="utf-8")
             cards.card(metrics, origin, name=options.output, data=options.data,
                        notes=data.notes).save(fresh / "README.md")
-        _print_results(run, metrics, options)
+        results.show(run, metrics, options)
     accelerator.wait_for_everyone()
     return metrics
 
@@ -232,42 +233,13 @@ def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, acce
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
         **{split: found.figures() for split, found in run.scores.items()},
-        "warnings": _warnings(run, task, labels, options.class_weights),
+        "warnings": results.warnings(run, task, labels, options.class_weights),
         "precision": checkpoints.identity["precision"], "processes": accelerator.num_processes,
         "threads": torch.get_num_threads(), "device": accelerator.device.type,
         "resumed_after_step": before, "seconds": round(checkpoints.seconds + cost.seconds, 2),
         "texts_per_second": round(
             len(labels) * recipe.epochs * (1 - before / steps) / cost.seconds, 1),
     }
-
-
-def _warnings(run, task, labels, weighted):
-    """Return lines on what the figures would hide: of the scores, and of a model that guesses."""
-    test, ended = run.scores["test"], run.curve.final_loss()
-    chance = task.guessing(labels, weighted is not None)
-    if test.varied or ended < chance:
-        return [*test.warnings(), *run.said]
-    return [*test.warnings(), *run.said, f"The loss ended at {ended:.3f}, no lower than that of "
-            f"guessing by the shares of the classes, {chance:.3f}: the model has not learned from "
-            "the texts."]
-
-
-def _print_results(run, metrics, options):
-    """Print which epoch was kept, the scores of each class, and what to be warned of."""
-    if options.metric:
-        values = ", ".join("none" if epoch[options.metric] is None else
-                           f"{epoch[options.metric]:.3f}" for epoch in run.curve.validation)
-        print(f"{options.metric} of the validation texts after each epoch: {values}. The weights "
-              f"of epoch {metrics['best_epoch']} are kept.")
-    print(run.scores["test"])
-    for warning in metrics["warnings"]:
-        print(f"Warning: {warning}")
-    counts = metrics["train_texts_by_class"]
-    rarest = min((counts[name] for name in run.scores["test"].never_predicted),
-                 default=float("inf"))
-    if rarest < max(counts.values()) / 2 and not options.class_weights:
-        print("With --class-weights balanced, rare classes count as much as frequent ones; "
-              "--metric macro_f1 keeps the epoch that is best for all classes alike.")
 
 
 def check(output, overwrite=False):

@@ -11,7 +11,7 @@ import psutil
 import torch
 from tqdm.auto import tqdm
 
-from helpers import batching, frozen, measure, parallel, tasks, training
+from helpers import batching, frozen, measure, parallel, regression, tasks, training
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -131,7 +131,7 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
                      checkpoints)
     fitted_task, said = task.fitted(*found["validation"][1:])
     if task.kind == "number":
-        tasks.on_scale(model, task)
+        regression.on_scale(model, task)
     model.config.update(fitted_task.config())
     counts = {split: fitted_task.scores(answers, true, labels)
               for split, (_, answers, true) in found.items()}

@@ -1,8 +1,11 @@
-"""How well numbers are predicted: correlation, mean absolute error, and how sure both are."""
+"""How well numbers are predicted: correlation, mean absolute error, and how sure both are.
 
+Also how a model that has learned them with mean 0 and standard deviation 1 answers on their scale.
+"""
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from helpers.scores import DRAWS, middle, rounded
 
@@ -104,3 +107,33 @@ def _interval(one, other, rows):
     found = [correlation(one[drawn], other[drawn]) for drawn in rows]
     found = [value for value in found if value is not None]
     return middle(found) if found else None
+
+
+def on_scale(model, task):
+    """Let a model that has learned a `tasks.Number` answer on its scale, in place.
+
+    Scale and shift go into the last linear layer; a head without biases, as GPT-2's, takes the
+    scale alone, and the shift stands in the config as `number_shift`, which predict adds.
+    """
+    with torch.no_grad():
+        head = _head(model)
+        head.weight *= task.std
+        if head.bias is not None:
+            head.bias.mul_(task.std).add_(task.mean)
+        else:
+            model.config.number_shift = task.mean
+
+
+def off_scale(model, task):
+    """Undo `on_scale` for a model that is to go on learning, by the mean and std of a task."""
+    with torch.no_grad():
+        head = _head(model)
+        head.weight /= task.std
+        if head.bias is not None:
+            head.bias.sub_(task.mean).div_(task.std)
+
+
+def _head(model):
+    """Return the last linear layer with one output."""
+    return [module for module in model.modules()
+            if isinstance(module, torch.nn.Linear) and module.out_features == 1][-1]

@@ -213,7 +213,7 @@ class Number:
     """One number a text: squared error. Labels are numbers, on the scale of the file.
 
     The model learns them with mean 0 and standard deviation 1, by `mean` and `std` of the
-    training texts; `on_scale` puts these into its last layer when it has learned.
+    training texts; `regression.on_scale` puts these into its last layer when it has learned.
     """
 
     name: str
@@ -355,36 +355,6 @@ def right(logits, labels):
     if labels.ndim == 2:
         return ((logits > 0) == (labels > 0.5)).float().mean(-1).sum()
     return None
-
-
-def on_scale(model, task):
-    """Let a model that has learned a `Number` answer on its scale, in place.
-
-    Scale and shift go into the last linear layer; a head without biases, as GPT-2's, takes the
-    scale alone, and the shift stands in the config as `number_shift`, which predict adds.
-    """
-    with torch.no_grad():
-        head = _head(model)
-        head.weight *= task.std
-        if head.bias is not None:
-            head.bias.mul_(task.std).add_(task.mean)
-        else:
-            model.config.number_shift = task.mean
-
-
-def off_scale(model, task):
-    """Undo `on_scale` for a model that is to go on learning, by the mean and std of a task."""
-    with torch.no_grad():
-        head = _head(model)
-        head.weight /= task.std
-        if head.bias is not None:
-            head.bias.sub_(task.mean).div_(task.std)
-
-
-def _head(model):
-    """Return the last linear layer with one output."""
-    return [module for module in model.modules()
-            if isinstance(module, torch.nn.Linear) and module.out_features == 1][-1]
 
 
 def _config(problem_type, names):

@@ -170,6 +170,16 @@ def report(data, tokenizer, max_length=128, keep="head", limit=None):
     return reports.report(data, tokenizer, max_length, keep, limit)
 
 
+def baseline(data):
+    """Return the scores of a bag of words on labelled texts, for a model to be compared with.
+
+    `print` shows them; they are of the same kind as those of a model for the same task.
+    """
+    from helpers import bag_of_words
+
+    return bag_of_words.scores(data)
+
+
 def dataset(rows, task):
     """Return rows with our columns as a `Dataset`, their labels as the task has them."""
     from datasets import Dataset, Features, Value
