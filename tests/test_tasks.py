@@ -291,3 +291,65 @@ def test_copies_of_a_text_with_several_labels_or_numbers_are_in_one_split():
 def test_few_texts_with_numbers_are_refused():
     assert "8 different texts are too few for 3 splits" in refused(
         rows(8, label=lambda i: i / 7), task="number")
+
+
+# The baseline
+
+def splits_of(name, **options):
+    return texts.load({split: paths.data_file(name, f"{split}.csv") for split in texts.SPLITS},
+                      **options)
+
+
+def test_a_bag_of_words_is_a_baseline_for_labels_numbers_and_pairs():
+    found = texts.baseline(splits_of("messages", label=LABELS))
+    assert 0.7 < found.micro_f1 < 0.8
+    assert found.micro_f1_interval[0] > found.always_f1
+    counted = texts.baseline(texts.load(pd.DataFrame({
+        "text": [f"word{i % 10} and {i}" for i in range(200)],
+        "label": [i % 10 / 7 + i / 1e4 for i in range(200)]})))
+    assert counted.pearson > 0.99
+    words = ["roof", "bread", "street", "cat", "blue", "seven", "night", "river"]
+    pairs = pd.DataFrame([{"first": f"The {one} is there.", "second": f"Here is the {other}.",
+                           "label": int(one == other)}
+                          for one in words for other in [one] * 7 + words])
+    pairs["first"] += [f" {i}" for i in range(len(pairs))]
+    pairs["second"] += [f" {i}" for i in range(len(pairs))]
+    assert texts.baseline(texts.load(pairs)).accuracy > 0.95
+    assert texts.baseline(texts.load(pairs, text="first")).accuracy < 0.7
+
+
+def test_neither_question_nor_the_words_that_they_share_tell_whether_both_ask_the_same():
+    for options in ({}, {"text": "first"}, {"text": "second"}):
+        parts = {split: pd.read_csv(paths.data_file("questions", f"{split}.csv"))
+                 for split in texts.SPLITS}
+        if options:  # a question has both labels, so that `load` would leave it out
+            parts = {split: part.assign(first=part["first"] + [f" {i}" for i in range(len(part))],
+                                        second=part["second"] + [f" {i}" for i in
+                                                                 range(len(part))])
+                     for split, part in parts.items()}
+        found = texts.baseline(texts.load(parts, label="same", **options))
+        low, high = found.interval
+        assert low < 0.5 < high
+
+
+# The data that ships
+
+def test_the_messages_and_questions_are_as_their_datasheets_say():
+    messages = pd.concat([pd.read_csv(paths.data_file("messages", f"{split}.csv"))
+                          for split in texts.SPLITS])
+    assert [len(part) for part in splits_of("messages", label="topic").values()] == [545, 85, 210]
+    assert messages["topic"].value_counts().to_dict() == {
+        "delivery": 317, "fault": 219, "billing": 147, "advice": 96, "praise": 42, "data": 19}
+    counts = messages[LABELS.split(",")].sum(axis=1).clip(upper=3).value_counts()
+    assert counts.sort_index().tolist() == [259, 293, 205, 83]
+    assert messages["text"].is_unique and messages["id"].is_unique
+    questions = [pd.read_csv(paths.data_file("questions", f"{split}.csv"))
+                 for split in texts.SPLITS]
+    assert [(len(part), part["group"].nunique(), part["same"].mean())
+            for part in questions] == [(736, 184, 0.5), (112, 28, 0.5), (192, 48, 0.5)]
+    seen = [{*part["first"], *part["second"]} for part in questions]
+    assert len(set.union(*seen)) == sum(map(len, seen)) == 1040
+    for part in questions:
+        asked = pd.concat([part[["first", "same"]].set_axis(["q", "same"], axis=1),
+                           part[["second", "same"]].set_axis(["q", "same"], axis=1)])
+        assert (asked.groupby("q")["same"].agg(["count", "sum"]) == [2, 1]).all(axis=None)
