@@ -306,3 +306,30 @@ def test_an_option_that_does_not_fit_the_task_is_refused_before_training(
 def test_weights_let_those_with_a_label_count_as_much_as_those_without():
     weights = tasks.Labels(("a", "b")).weights("balanced", [[0], [0, 1], [], [0]])
     assert weights.tolist() == pytest.approx([1 / 3, 3])
+
+
+# The report
+
+@pytest.mark.parametrize(("file", "options", "words"), [
+    ("pairs.csv", {}, ["60 texts, 2 classes", "median 20"]),
+    ("several_labels_columns.csv", {}, ["150 texts, 3 labels", "Every label for every text: "]),
+    ("one_number.csv", {"label": "score"}, ["150 texts, a number", "the mean of the training"]),
+    ("verdict_at_end.csv", {}, ["keep='tail' or keep='windows' reads the end, too"]),
+])
+def test_the_report_is_about_the_task_and_fits_a_terminal(file, options, words, tokenizer):
+    found = texts.report(texts.load(CASES / file, **options), tokenizer)
+    said = str(found)
+    for word in words:
+        assert word in " ".join(said.split())
+    assert len(said.splitlines()) <= 25
+    assert max(map(len, said.splitlines())) <= 99
+    assert sum(found.sizes.values()) == found.texts
+
+
+def test_the_report_says_what_is_read_of_long_texts(tokenizer):
+    data = texts.load(CASES / "verdict_at_end.csv")
+    for keep, words in (("tail", "what comes before the end is not read"),
+                        ("ends", "what is in the middle is not read"),
+                        ("windows", "are read in windows, whose answers are averaged")):
+        said = " ".join(str(texts.report(data, tokenizer, keep=keep)).split())
+        assert words in said
