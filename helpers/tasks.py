@@ -198,8 +198,8 @@ class Labels:
         """Return in a line what the simplest of all answers gets right: every label."""
         share = self.matrix(test_labels).mean()
         none = np.mean([not numbers for numbers in test_labels])
-        return (f"Every label for every text: micro F1 {2 * share / (1 + share):.2f}. A model has "
-                f"to beat that. Without a label: {none:.0%} of the test texts.")
+        return (f"Every label for every text: micro F1 {2 * share / (1 + share):.2f}, to be "
+                f"beaten. Of the test texts, {none:.0%} have none.")
 
     def strata(self, labels):
         """Return a number for each text: its rarest label, or one for none."""
@@ -288,8 +288,8 @@ class Number:
         """Return in a line what the simplest of all answers gets right: the mean."""
         mean = np.mean(train_labels)
         error = np.abs(np.asarray(test_labels) - mean).mean()
-        return (f"Always {mean:.3g}, the mean of the training texts: off by {error:.3g} on "
-                "average. A model has to beat that.")
+        return (f"Always the mean of the training texts, {mean:.3g}: off by {error:.3g} on "
+                "average, which has to be beaten.")
 
     def strata(self, labels):
         """Return a number for each label: the tenth, or of few texts the half, that it is in."""
