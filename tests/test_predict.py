@@ -386,7 +386,7 @@ def test_ctrl_c_says_that_nothing_was_written(run, monkeypatch):
     def stopped(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "predict", stopped)
+    monkeypatch.setattr(training, "logits", stopped)
     status, said, place = run()
     assert status == 130
     assert "Nothing was written" in said
@@ -404,6 +404,6 @@ def test_a_lack_of_memory_is_said_with_the_way_out(folder, monkeypatch):
     def full(*args, **options):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(training, "predict", full)
+    monkeypatch.setattr(training, "logits", full)
     with pytest.raises(LearnerError, match=r"--batch-size 16 or"):
         predict.predictions(folder, ["Fine."])
