@@ -105,8 +105,9 @@ def load(source, text=None, label=None, *, task=None, header=True, encoding=None
     return Texts({split: dataset(part, kind) for split, part in parts.items()}, notes)
 
 
-def from_hub(name, *, revision, configuration=None, text=None, label=None, splits=SPLITS):
-    """Return a data set of the Hub as `Texts`, with the columns and checks of `load`.
+def from_hub(name, *, revision, configuration=None, text=None, label=None, task=None,
+             splits=SPLITS):
+    """Return a data set of the Hub as `Texts`, with the columns, task and checks of `load`.
 
     `revision` pins the commit. `splits` names the Hub's splits for train, validation and test;
     None in the place of one cuts it from train, as happens where there is no validation split or
@@ -130,7 +131,7 @@ def from_hub(name, *, revision, configuration=None, text=None, label=None, split
                 f"{name} has no split {theirs!r}, only: {tables.listed(raw)}. Name three with "
                 "splits=…; None in the place of one cuts it from train."
             )
-    data = load(parts, text, label)
+    data = load(parts, text, label, task=task)
     data.notes[:0] = notes
     return data
 
@@ -282,10 +283,14 @@ def _downloaded(name, configuration, revision):
 
 def _is_secret(part, train, label):
     """Say whether no row of a Hub's split has a label, although those of train have."""
+    if label is not None and not isinstance(label, str):
+        return False  # a column for each of several labels
     column = label or next((column for column in getattr(train, "column_names", [])
                             if columns.plain(column) in ("label", "labels")), None)
     if column is None:
         return False
     if column not in part.column_names:
         return True
+    if part.data.schema.field(column).type.num_fields:
+        return False  # lists
     return set(part.data[column].unique().to_pylist()) <= {-1, "-1", None, ""}
