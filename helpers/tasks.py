@@ -7,6 +7,7 @@ from answers, `scores`, `figures` by which an epoch may be chosen, and `always`,
 """
 
 import itertools
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -219,6 +220,7 @@ class Number:
     name: str
     mean: float = 0.0
     std: float = 1.0
+    span: tuple = (0.0, 1.0)  # the lowest and the highest number of the training texts
     kind = "number"
     metrics = ("pearson", "mean_absolute_error", "loss")
     names: tuple = field(default=(), init=False)
@@ -276,13 +278,15 @@ class Number:
         return 1.0
 
     def counts(self, labels):
-        """Return {range: texts} of labels, in five ranges of equal width around the mean."""
-        edges = self.mean + self.std * np.array([-1.5, -0.5, 0.5, 1.5])
-        names = [f"below {edges[0]:.3g}", *(f"{low:.3g} to {high:.3g}" for low, high in
-                                            itertools.pairwise(edges)),
-                 f"from {edges[-1]:.3g}"]
-        where = np.digitize(np.asarray(labels, float), edges)
-        return {name: int((where == i).sum()) for i, name in enumerate(names)}
+        """Return {range: texts} of labels, in five ranges of equal width of the training's.
+
+        What lies outside of them is counted in the first or the last.
+        """
+        edges = np.linspace(*self.span, 6)
+        digits = max(0, 1 - math.floor(math.log10(edges[1] - edges[0])))
+        where = np.digitize(np.asarray(labels, float), edges[1:-1])
+        return {f"{low:.{digits}f} to {high:.{digits}f}": int((where == i).sum())
+                for i, (low, high) in enumerate(itertools.pairwise(edges))}
 
     def always(self, train_labels, test_labels):
         """Return in a line what the simplest of all answers gets right: the mean."""
@@ -311,7 +315,9 @@ def of_data(data):
         return Labels(tuple(feature.feature.names))
     if isinstance(feature, Value) and feature.dtype.startswith("float"):
         labels = np.asarray(data["train"]["label"][:])
-        return Number(feature.id or "number", float(labels.mean()), float(labels.std()) or 1.0)
+        span = float(labels.min()), float(labels.max())
+        return Number(feature.id or "number", float(labels.mean()), float(labels.std()) or 1.0,
+                      span if span[0] < span[1] else (span[0], span[0] + 1))
     raise LearnerError("The labels of the data set are neither classes, nor lists of labels, nor "
                        "numbers. Read it with texts.load.")
 

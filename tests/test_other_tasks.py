@@ -226,6 +226,16 @@ def test_figures_of_numbers_are_those_of_numpy_and_the_mean_is_the_baseline():
     assert same.warnings()
 
 
+def test_numbers_are_counted_in_ranges_whose_names_differ():
+    for low, high in ((1.2, 5.2), (0, 1e-4), (100_000, 100_004), (-3, 1e6)):
+        numbers = np.linspace(low, high, 50)
+        counts = tasks.Number("n", span=(low, high)).counts(numbers)
+        assert [*counts.values()] == [10] * 5
+    assert [*tasks.Number("n", span=(0, 10)).counts([-5, 1, 99])] == [
+        "0.0 to 2.0", "2.0 to 4.0", "4.0 to 6.0", "6.0 to 8.0", "8.0 to 10.0"]
+    assert [*tasks.Number("n", span=(0, 10)).counts([-5, 1, 99]).values()] == [2, 0, 0, 0, 1]
+
+
 # Long texts
 
 def decoded(tokenizer, text, length, keep, second=None):
