@@ -8,20 +8,80 @@ from torch.utils.data import DataLoader, Sampler
 from helpers.errors import LearnerError
 
 MAX_TOKENS = 128
+KEEP = ("head", "tail", "ends", "windows")  # what is read of a text that is longer
 
 
-def tokenize(dataset, tokenizer, max_length=MAX_TOKENS):
+def tokenize(dataset, tokenizer, max_length=MAX_TOKENS, keep="head", targets=None, first=0):
     """Return a `Dataset` of what the model reads: token ids, mask and labels, not yet padded.
 
-    Texts of more than `max_length` tokens are cut at the end.
+    Pairs of texts, in the columns text and text_pair, are read together. Of a text that is longer
+    than `max_length` tokens the "head" is kept, the "tail", or both "ends", as many tokens of
+    each; or it is cut into overlapping "windows", a row each, whose text is told by its number in
+    the column `owner`, counted from `first`. `targets` are labels to take the place of those in
+    the column label.
     """
+    if targets is not None:
+        dataset = dataset.remove_columns("label").add_column("label", targets)
+    of_texts = [name for name in dataset.column_names if name != "label" or keep == "windows"]
 
-    def encode(rows):
-        return tokenizer(rows["text"], truncation=True, max_length=max_length)
+    def encode_rows(rows, numbers):
+        encoded, owners = encode(tokenizer, rows["text"], rows.get("text_pair"), max_length, keep)
+        if keep != "windows":
+            return encoded
+        return dict(encoded) | {"label": [rows["label"][owner] for owner in owners],
+                                "owner": [first + numbers[owner] for owner in owners]}
 
-    others = [name for name in dataset.column_names if name != "label"]
-    encoded = dataset.map(encode, batched=True, keep_in_memory=True, remove_columns=others)
+    encoded = dataset.map(encode_rows, batched=True, with_indices=True, keep_in_memory=True,
+                          remove_columns=of_texts)
     return encoded.rename_column("label", "labels")
+
+
+def encode(tokenizer, texts, pairs=None, max_length=MAX_TOKENS, keep="head"):
+    """Return what a model reads of some texts, lists by name, and each row's text, its number.
+
+    `pairs` are the second texts, where there are any; `keep` is that of `tokenize`. Raises
+    LearnerError for windows of pairs.
+    """
+    if pairs is not None and not tokenizer.num_special_tokens_to_add(pair=True):
+        pairs = [f"\n{second}" for second in pairs]  # GPT-2 puts nothing between them
+    both = (texts,) if pairs is None else (texts, pairs)
+    if keep == "windows":
+        return _windows(tokenizer, both, max_length)
+    if keep == "ends":
+        return _ends(tokenizer, both, max_length), range(len(texts))
+    side, tokenizer.truncation_side = (tokenizer.truncation_side,
+                                       {"head": "right", "tail": "left"}[keep])
+    try:
+        return tokenizer(*both, truncation=True, max_length=max_length), range(len(texts))
+    finally:
+        tokenizer.truncation_side = side
+
+
+def _windows(tokenizer, both, max_length):
+    if len(both) > 1:
+        raise LearnerError("Windows are for single texts. For pairs choose to keep the head, the "
+                           "tail or both ends.")
+    found = tokenizer(*both, truncation=True, max_length=max_length, stride=max_length // 4,
+                      return_overflowing_tokens=True)
+    return found, found.pop("overflow_to_sample_mapping")
+
+
+def _ends(tokenizer, both, max_length):
+    """Return what is read if the middle is left out, of pairs that of the longer text first."""
+    found = tokenizer(*both, truncation=False, verbose=False)
+    for row, ids in enumerate(found["input_ids"]):
+        over = len(ids) - max_length
+        if over <= 0:
+            continue
+        sides = found.sequence_ids(row)
+        left = {side: [i for i, each in enumerate(sides) if each == side] for side in (0, 1)}
+        for _ in range(over):
+            longer = max(left.values(), key=len)
+            del longer[len(longer) // 2]
+        kept = sorted([*left[0], *left[1], *(i for i, each in enumerate(sides) if each is None)])
+        for column in found.values():
+            column[row] = [column[row][i] for i in kept]
+    return found
 
 
 def lengths(encoded):

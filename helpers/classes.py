@@ -31,11 +31,12 @@ _HIDDEN = "-1"  # how data sets of the Hub write that a label is kept secret
 _LIKE_EMPTY = {"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "nil", "?"}
 
 
-def sort(names, checked, label, known, notes):
+def sort(names, checked, label, known, notes, sure=False):
     """Return the classes in order, {split: rows} with numbers of them as labels, and problems.
 
     `names` are those of the splits' tables, `known` the classes of a `Dataset` that has names for
-    them, in its order. Raises LearnerError if what `label` holds are no classes.
+    them, in its order; `sure` says that classes are asked for, whatever they look like. Raises
+    LearnerError if what `label` holds are no classes.
     """
     counts = {split: Counter(rows["label"]) for split, rows in checked.items()}
     class_of = merged(sum(counts.values(), Counter()))
@@ -45,7 +46,8 @@ def sort(names, checked, label, known, notes):
                     for value, name in class_of.items()}
     train = {class_of[value] for value in counts["train"]}
     ours = [c for c in known if c in train] if known else ordered(train)
-    _refuse_what_are_no_classes(names["train"], len(checked["train"]), tables.short(label), ours)
+    _refuse_what_are_no_classes(names["train"], len(checked["train"]), tables.short(label), ours,
+                                sure)
     _say_what_counts_as_what(class_of, ours, known, notes)
     problems = []
     for split, rows in checked.items():
@@ -54,15 +56,19 @@ def sort(names, checked, label, known, notes):
         if strange.all() and set(unseen) == {_HIDDEN}:
             raise no_labels(names[split], split, "each is -1")
         if unseen:
-            problems.append(
-                f"{names[split]}: no text of train has the label {tables.listed(unseen)}, as "
-                f"{tables.where(rows.index[strange])} {'has' if strange.sum() == 1 else 'have'}. "
-                "Is it misspelled, or should train have such texts?")
+            problems.append(unseen_in(names[split], unseen, rows.index[strange]))
     number_of = {value: ours.index(c) for value, c in class_of.items() if c in train}
     checked = {} if problems else {
         split: rows.assign(label=rows["label"].map(number_of).astype("int64"))
         for split, rows in checked.items()}
     return ours, checked, problems
+
+
+def unseen_in(name, labels, rows):
+    """Return a line on labels that no text of train has, and the rows that have them."""
+    return (f"{name}: no text of train has the label {tables.listed(labels)}, as "
+            f"{tables.where(rows)} {'has' if len(rows) == 1 else 'have'}. Is it misspelled, or "
+            "should train have such texts?")
 
 
 def no_labels(name, split, why):
@@ -134,35 +140,31 @@ def _say_what_counts_as_what(class_of, ours, known, notes):
                       f"as {tables.short(c)!r}")
 
 
-def _refuse_what_are_no_classes(name, n, column, ours):
+def _refuse_what_are_no_classes(name, n, column, ours, sure):
     """Raise LearnerError for one class, for numbers to predict, and for texts as labels."""
     if ours == [_HIDDEN]:
         raise no_labels(name, "train", "each is -1")
     if len(ours) == 1:
         raise LearnerError(f"{name}: every label is {tables.short(ours[0])}. A classifier needs "
                            "texts of at least two classes.")
+    if sure:
+        return
     some = f"{name}: the column {column!r} holds {len(ours):,} different"
     such = f"such as {tables.listed(ours[:3])}"
     if all(map(_NUMBER.fullmatch, ours)):
-        broken = any(not float(c.replace(",", ".")).is_integer() for c in ours)
-        # Half stars are ten classes; a number that is measured hardly ever comes twice.
-        if (broken and len(ours) > 12) or (len(ours) > 20 and n / len(ours) < 10):
+        # A number that is measured hardly ever comes twice; broken ones are told before.
+        if len(ours) > 20 and n / len(ours) < 10:
             raise LearnerError(
-                f"{some} numbers, {such}. It looks like a number to predict, which is not "
-                "possible yet. If you mean classes, name their column with label='…'; ranges such "
-                "as low and high need a column of their own.")
-    elif combined := _combined(ours):
-        raise LearnerError(
-            f"{name}: the column {column!r} seems to hold several labels a text, such as "
-            f"{tables.short(combined[0])!r}. That cannot be trained on yet. Make a column with "
-            "one label a text, and name it with label='…'.")
+                f"{some} numbers, {such}. If it is a number to predict, say task='number'. If you "
+                "mean classes, name their column with label='…'; ranges such as low and high "
+                "need a column of their own.")
     elif len(ours) > 2 and n / len(ours) < 3:
         raise LearnerError(
             f"{some} values, {such}, in {n:,} rows. That looks like free text; a class needs "
             "several texts. Name the column of the classes with label='…'.")
 
 
-def _combined(ours):
+def combined(ours):
     """Return the classes that are several in one, such as "Action, Comedy" beside "Comedy"."""
     parts = {c: re.split(r"\s*[,;|]\s*", c) for c in ours}
     times = Counter(part for some in parts.values() for part in some)

@@ -1,9 +1,9 @@
-"""A classifier to train: any pretrained encoder or GPT-2, with a head for the classes at hand."""
+"""A classifier to train: any pretrained encoder or GPT-2, with a head for the task at hand."""
 
 import contextlib
 from pathlib import Path
 
-from helpers import checkpoints, tables, training
+from helpers import checkpoints, regression, tables, tasks, training
 from helpers.errors import LearnerError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout",
@@ -39,12 +39,12 @@ def check_length(asked, config, max_length):
         raise LearnerError(f"--max-length {max_length}: {asked} reads {most} tokens at most.")
 
 
-def load(asked, config, classes, *, max_length, seed=0):
-    """Return model and tokenizer, without dropout and with a head for `classes`, their names.
+def load(asked, config, task, *, max_length, seed=0):
+    """Return model and tokenizer, without dropout and with a head for a task.
 
-    `config` is what `find` returned. A new head is drawn from `seed`. A head for another number
-    of classes is replaced, which is printed. What is saved of the two knows the classes' names
-    and the length.
+    `config` is what `find` returned, `task` one of `helpers.tasks`. A new head is drawn from
+    `seed`. A head for another task, or another number of classes, is replaced, which is printed.
+    What is saved of the two knows the classes' names and the length.
 
     Raises LearnerError if they cannot be loaded, or read fewer than `max_length` tokens.
     """
@@ -56,10 +56,9 @@ def load(asked, config, classes, *, max_length, seed=0):
         tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         tokenizer.padding_side, tokenizer.model_max_length = "right", max_length
+        earlier = tasks.of_config(config).kind
         config.update({
-            "pad_token_id": tokenizer.pad_token_id, "id2label": dict(enumerate(classes)),
-            "label2id": {name: i for i, name in enumerate(classes)},
-            "problem_type": "single_label_classification",
+            "pad_token_id": tokenizer.pad_token_id, **task.config(),
             **{name: 0.0 for name in DROPOUTS if hasattr(config, name)},
         })
         set_seed(seed)
@@ -71,8 +70,10 @@ def load(asked, config, classes, *, max_length, seed=0):
         if any(name.startswith(f"{model.base_model_prefix}.") for name in replaced):
             raise ValueError(f"{replaced[0]} has another shape than config.json says.")
     if replaced:
-        print(f"The head of {asked} is for other classes: a new one for {tables.listed(classes)} "
-              "replaces it.")
+        print(f"The head of {asked} is for other classes: a new one for "
+              f"{tables.listed(task.names)} replaces it.")
+    elif task.kind == "number" == earlier and not report["missing_keys"]:
+        regression.off_scale(model, task)  # it goes on learning
     return model, tokenizer
 
 

@@ -1,11 +1,14 @@
-"""Which column of a table holds the texts and which the labels: by name, then by what is in it."""
+"""Which column of a table holds the texts and which the labels: by name, then by what is in it.
+
+A pair of texts has two columns, several labels a text may have a column each: `together`.
+"""
 
 import difflib
-import itertools
 import re
 
-from helpers import tables
+from helpers import tables, together
 from helpers.errors import LearnerError
+from helpers.together import plain
 
 # As people call them, in several languages; compared without capitals, digits at the end and
 # everything that is no letter. What stands under "unsure" often holds something else.
@@ -40,11 +43,6 @@ NAMES = {
             puan оценка 评分""",
     },
 }
-# Two columns that are read together: the names of the first and of the second.
-_PAIRS = [("premise", "hypothesis"), ("question", "answer"), ("question", "sentence"),
-          ("question", "passage"), ("query", "passage"), ("query", "document"),
-          ("query", "title"), ("text", "text pair"), ("context", "response"),
-          ("claim", "evidence")]
 _ALL_NAMES = {word for kinds in NAMES.values() for words in kinds.values()
               for word in words.split()}
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d+)?\s*")
@@ -55,6 +53,7 @@ _MOST_CLASSES = 100
 def find(name, cells, header=True, text=None, label=None):
     """Return the names of the columns of text and label, as asked for or as recognised.
 
+    A pair of texts has a tuple of two, several labels in columns of their own one of all.
     Raises LearnerError, with the candidates, where there is any doubt.
     """
     twice = set(cells.columns[cells.columns.duplicated()])
@@ -63,22 +62,28 @@ def find(name, cells, header=True, text=None, label=None):
     found = {"text": _named(name, cells, header, "text", text),
              "label": _named(name, cells, header, "label", label)}
     for option, other in (("text", "label"), ("label", "text")):
-        if found[option] and found[other] is None:
+        if isinstance(found[option], str) and found[other] is None:
             _refuse_misnamed(name, facts, found[option], option, other)
     for option, other in (("text", "label"), ("label", "text")):
         if found[option] is None:
             found[option] = _recognised(name, cells, facts, option, found[other])
-    for column in sorted(set(found.values()) & twice):
+    texts, labels = map(each, found.values())
+    for column in sorted({*texts, *labels} & twice):
         raise LearnerError(f"{name} has several columns called {tables.short(column)!r}. Rename "
                            "all but one in the file's first row.")
-    if found["text"] == found["label"]:
+    if both := sorted({*texts} & {*labels}):
         raise LearnerError(f"{name}: text and label are both the column "
-                           f"{tables.short(found['text'])!r}. Name two different ones.")
+                           f"{tables.short(both[0])!r}. Name two different ones.")
     return found["text"], found["label"]
 
 
+def each(found):
+    """Return the columns that were found for one option as a tuple, of one or several."""
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
 def find_text(name, cells, header=True, text=None):
-    """Return the name of the column of texts in a table whose labels do not matter."""
+    """Return the column of texts in a table whose labels do not matter; of pairs, two."""
     if text is not None:
         return _named(name, cells, header, "text", text)
     if len(cells.columns) == 1:
@@ -101,12 +106,6 @@ def check_header(name, cells, header=True):
         raise LearnerError(f"{name}: the first row looks like a text, not like the names of "
                            "columns. If it is one, say header=False; else name the columns: "
                            "text='…', label='…'.")
-
-
-def plain(name):
-    """Return a column's name as NAMES has them: "Airline_Sentiment" is "airline sentiment"."""
-    words = re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", str(name))
-    return " ".join(re.sub(r"[\W_]+", " ", words).casefold().split())
 
 
 def judged(cells):
@@ -164,10 +163,11 @@ def _named(name, cells, header, option, wanted):
         return None
     several = [str(part).strip() for part in (
         wanted if isinstance(wanted, list | tuple) else str(wanted).split(","))]
-    if len(several) > 1 and set(several) <= set(cells):
-        what = "Pairs of texts" if option == "text" else "Several labels a text"
-        raise LearnerError(f"{name}: {option} names {len(several)} columns. {what} cannot be "
-                           f"trained on yet; name one: {option}={tables.short(several[0])!r}.")
+    if len(several) > 1 and (isinstance(wanted, list | tuple) or {*several} <= {*cells}):
+        if option == "text" and len(several) > 2:
+            raise LearnerError(f"{name}: text names {len(several)} columns. A pair has two, such "
+                               f"as text={tables.short(','.join(several[:2]))!r}.")
+        return tuple(_named(name, cells, header, option, [one]) for one in several)
     wanted = several[0] if len(several) == 1 else str(wanted).strip()
     same = [column for column in cells if column == wanted] or [
         column for column in cells if column.casefold() == wanted.casefold()]
@@ -197,10 +197,11 @@ def _rank(column, option):
 
 def _recognised(name, cells, facts, option, other):
     """Return the one column that can only be meant, or raise LearnerError with the candidates."""
-    columns = [column for column in cells if column != other]
+    columns = [column for column in cells if column not in each(other or ())]
     fitting = [column for column in columns if facts[column][option]]
-    if option == "text":
-        _refuse_pairs(name, [column for column in columns if facts[column]["text"]])
+    if option == "text" and (pair := together.pair(
+            name, [column for column in columns if facts[column]["text"]])):
+        return pair
     ranks = {column: _rank(column, option) for column in columns}
     best = min(ranks.values(), default=4)
     named = [column for column in columns if ranks[column] == best < 4]
@@ -210,8 +211,9 @@ def _recognised(name, cells, facts, option, other):
         return named[0]
     if not named and len(fitting) == 1:
         return fitting[0]
-    if option == "label" and (named or fitting):
-        _refuse_several_labels(name, cells, [c for c in fitting if facts[c]["binary"]], fitting)
+    several = together.several_labels(cells, [c for c in fitting if facts[c]["binary"]], fitting)
+    if option == "label" and several:
+        return several
     raise _doubt(name, cells, option, list(dict.fromkeys([*named, *fitting])), columns)
 
 
@@ -240,31 +242,6 @@ def _refuse_misnamed(name, facts, found, option, other):
         holds = "texts" if other == "text" else "few different values, as labels do"
         raise LearnerError(f"{name}: the column {tables.short(found)!r} holds {holds}. Did you "
                            f"mean {other}={tables.short(found)!r}?")
-
-
-def _refuse_pairs(name, texts):
-    """Raise LearnerError if two columns are texts that are read together."""
-    for first, second in itertools.combinations(texts, 2):
-        pair = plain(first), plain(second)
-        bare = {re.sub(r"^\d | ?(?:\d|\b[ab])$", "", words) for words in pair}
-        if (len(bare) == 1 and bare != {""}) or pair in _PAIRS or pair[::-1] in _PAIRS:
-            raise LearnerError(
-                f"{name} looks like pairs of texts, {tables.short(first)!r} and "
-                f"{tables.short(second)!r}, with one label for both. Pairs cannot be trained "
-                f"on yet; if one text is enough, say text={tables.short(first)!r}.")
-
-
-def _refuse_several_labels(name, cells, binary, fitting):
-    """Raise LearnerError if several columns say yes or no to a label each."""
-    alike = {}
-    for column in binary:
-        alike.setdefault(frozenset(_sample(cells[column]).str.casefold()), []).append(column)
-    most = max(alike.values(), key=len, default=[])
-    if len(most) >= 3 or 1 < len(most) == len(fitting):
-        raise LearnerError(
-            f"{name} looks like several labels a text, one column each: "
-            f"{tables.listed(most)}. Only one label a text can be trained on yet: say "
-            f"label={tables.short(most[0])!r}, or another.")
 
 
 def _refuse_nested(name, cells):

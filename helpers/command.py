@@ -13,10 +13,11 @@ import threading
 from helpers import paths
 from helpers.errors import LearnerError, short
 
+TASKS = ("class", "labels", "number")
 # How a call in a notebook is written, and the option of the command line that does the same.
 _SWITCHES = {"drop_empty=True": "--drop-empty", "clean=True": "--clean",
              "header=False": "--no-header"}
-_VALUES = re.compile(r"\b(text|label|encoding|share|max_length)="
+_VALUES = re.compile(r"\b(text|label|task|keep|encoding|share|max_length)="
                      r"""('[^']*'|"[^"]*"|…|[\w.+-]*\w)""")
 
 
@@ -24,7 +25,8 @@ def file_options(parser, *, data, label):
     """Add the options that say how to read a file of texts; `data`, `label` are two help texts."""
     add = parser.add_argument
     add("--data", metavar="FILE", help=f"{data} (CSV, TSV, Excel, JSON, Parquet)")
-    add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised")
+    add("--text", metavar="COLUMN", help="the column of the texts, where it is not recognised; "
+        "of pairs, two with a comma between them")
     add("--label", metavar="COLUMN", help=label)
     add("--no-header", dest="header", action="store_false",
         help="the first row is a text already; columns are then named 1, 2, …")
@@ -36,8 +38,10 @@ def data_options(parser):
     """Add the options that say which file of labelled texts to read, and how."""
     file_options(parser, data="your texts: a table with a column of texts and one of labels; "
                  "without it, the project's reviews are read",
-                 label="the column of the labels, likewise")
+                 label="the column of the labels, likewise; several, with commas, where each "
+                 "says yes or no to a label")
     add = parser.add_argument
+    add("--task", choices=TASKS, help="what is to be learned (default: told from the labels)")
     add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--share", type=share, default=1.0, metavar="S",
         help="read only this share of the rows, such as 0.1, drawn by chance")
@@ -45,7 +49,7 @@ def data_options(parser):
 
 def reading(options):
     """Return what `data_options` read beside the file itself, as `texts.load` takes it."""
-    names = ("text", "label", "header", "encoding", "drop_empty", "clean", "share")
+    names = ("text", "label", "task", "header", "encoding", "drop_empty", "clean", "share")
     return {name: getattr(options, name) for name in names}
 
 
@@ -60,6 +64,7 @@ def said(message):
 def _option(found):
     name, value = found.groups()
     value = shlex.quote(value[1:-1]) if value[0] in "'\"" else value
+    name = {"keep": "long"}.get(name, name)
     return f"--{name.replace('_', '-')} {value}"
 
 

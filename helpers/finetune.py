@@ -4,7 +4,8 @@ python -m helpers.finetune --data reviews.csv --output my-model
 
 reads a file with a column of texts and one of labels, of any number of classes, splits it, trains,
 tests, and leaves a model that from_pretrained loads, with metrics.json, the loss curve and a model
-card. Stopped in the middle, the same command goes on where it was.
+card. Two columns of texts are read as pairs; several labels a text and numbers to predict are told
+from the data, or by --task. Stopped in the middle, the same command goes on where it was.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import importlib
 import importlib.metadata
 import io
 import json
-import math
 import os
 import shutil
 import sys
@@ -29,9 +29,12 @@ from helpers import (
     parallel,
     paths,
     recipes,
+    results,
     reviews,
     runs,
+    tasks,
     texts,
+    training,
 )
 from helpers.errors import LearnerError
 from helpers.measure import Measured
@@ -53,6 +56,19 @@ EPILOG = """recipes:
 rare classes:
   --class-weights balanced lets every class count the same in the loss, however rare it is, and
   --metric macro_f1 keeps the epoch with the best mean F1 over the classes on validation.
+
+tasks:
+  class    one class a text: accuracy, F1 of each class.
+  labels   several labels a text, or none: a column of 0 and 1 for each (--label late,broken), or
+           one with lists. Each has a probability of its own, and a threshold that is chosen on the
+           validation texts; F1 by label, micro and macro.
+  number   one number: correlation and mean error. The model answers on the scale of the file.
+  Each may be of one text or of a pair: --text question1,question2.
+
+long texts:
+  --long says what is read of a text with more than --max-length tokens: its head, its tail, both
+  ends, or windows, which overlap by a quarter and whose answers are averaged: all is read, and
+  takes as long. helpers.predict does the same as the training.
 
 several processes:
   python -m helpers.finetune --processes 2 ...
@@ -106,7 +122,7 @@ def finetune(options, *, progress=True, on_step=None):
             (fresh / METRICS).write_text(text, encoding="utf-8")
             cards.card(metrics, origin, name=options.output, data=options.data,
                        notes=data.notes).save(fresh / "README.md")
-        _print_results(run, metrics, options)
+        results.show(run, metrics, options)
     accelerator.wait_for_everyone()
     return metrics
 
@@ -145,15 +161,32 @@ def _load(options, progress):
         source = ({"train": options.data, "test": options.test_data} if options.test_data
                   else options.data)
         data = texts.load(source, **command.reading(options)) if source else reviews.load()
+    task = _fitting(options, data)
     model, tokenizer = classifiers.load(options.model, config,
-                                        data["train"].features["label"].names,
-                                        max_length=options.max_length, seed=options.seed)
-    model.config.cleaned_texts = options.clean  # helpers.predict does the same to its texts
+                                        task, max_length=options.max_length,
+                                        seed=options.seed)
+    # helpers.predict does the same to its texts.
+    model.config.update({"cleaned_texts": options.clean, "long_texts": options.long,
+                         "text_pairs": "text_pair" in data["train"].column_names})
     with command.stage("counting tokens", progress):
-        report = texts.report(data, tokenizer, max_length=options.max_length)
+        report = texts.report(data, tokenizer, options.max_length, options.long,
+                              limit=training.positions(config))
     report.notes = []  # which texts.load has printed
     print(command.said(str(report)))
     return recipe.over(len(data["train"])), data, model, tokenizer, origin
+
+
+def _fitting(options, data):
+    """Return the task of the texts; raise LearnerError if an option is not for it."""
+    task = tasks.of_data(data)
+    if options.metric and options.metric not in task.metrics:
+        raise LearnerError(f"--metric {options.metric} is not for {tasks.IN_WORDS[task.kind]}. "
+                           f"Choose one of: {', '.join(task.metrics)}.")
+    if options.long == "windows" and "text_pair" in data["train"].column_names:
+        raise LearnerError("--long windows is for single texts, and these are pairs. Choose head, "
+                           "tail or ends.")
+    task.weights(options.class_weights, data["train"]["label"][:])
+    return task
 
 
 def _checkpoints(options, output, recipe, data, model, state, progress):
@@ -166,6 +199,7 @@ def _checkpoints(options, output, recipe, data, model, state, progress):
         checkpoints.begin(asdict(recipe) | {
             "max_length": options.max_length, "precision": precision, "seed": options.seed,
             "class weights": options.class_weights, "metric": options.metric,
+            "long": options.long, "task": tasks.of_data(data).kind,
             "model weights": frozen.checksum(model.base_model),
             **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
         }, state)
@@ -178,60 +212,35 @@ def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, acce
     """Return what metrics.json holds."""
     import torch
 
-    labels, classes = data["train"]["label"][:], data["train"].features["label"].names
+    labels, task = data["train"]["label"][:], tasks.of_data(data)
     steps, before = len(run.curve.loss), checkpoints.steps
     best = {"best_epoch": parallel.best_epoch(run.curve.validation, options.metric)
             } if options.metric else {}
     return {
-        "model": origin[0], "labels": classes, "recipe": recipe.name,
+        "model": origin[0], "task": task.kind, "labels": list(task.names),
+        "pairs": config.text_pairs, "number_shift": getattr(config, "number_shift", None),
+        "recipe": recipe.name,
         "epochs": recipe.epochs, "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate, "head_rate": recipe.head_rate,
         "layers": config.num_hidden_layers, "layers_frozen": recipe.layers_frozen(config),
         "class_weights": options.class_weights, "metric": options.metric, **best,
-        "seed": options.seed, "max_length": options.max_length, "cleaned": options.clean,
+        "seed": options.seed, "max_length": options.max_length, "long": options.long,
+        "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},
-        "train_texts_by_class": {name: labels.count(c) for c, name in enumerate(classes)},
+        "train_texts_by_class": task.counts(labels),
         "texts_as_long": run.cut,
         "steps": steps, "final_loss": round(run.curve.final_loss(), 4),
         "peak_memory_gb": round(cost.peak / 2**30, 2),
         "versions": {name: importlib.metadata.version(name)
                      for name in ("torch", "transformers", "accelerate")},
         **{split: found.figures() for split, found in run.scores.items()},
-        "warnings": _warnings(run, labels, options.class_weights),
+        "warnings": results.warnings(run, task, labels, options.class_weights),
         "precision": checkpoints.identity["precision"], "processes": accelerator.num_processes,
         "threads": torch.get_num_threads(), "device": accelerator.device.type,
         "resumed_after_step": before, "seconds": round(checkpoints.seconds + cost.seconds, 2),
         "texts_per_second": round(
             len(labels) * recipe.epochs * (1 - before / steps) / cost.seconds, 1),
     }
-
-
-def _warnings(run, labels, weighted):
-    """Return lines on what the accuracy would hide: of the scores, and of a model that guesses."""
-    test, ended = run.scores["test"], run.curve.final_loss()
-    shares = [labels.count(c) / len(labels) for c in range(len(test.by_class))]
-    chance = (math.log(len(shares)) if weighted
-              else -sum(share * math.log(share) for share in shares if share))
-    if sum(c.predicted > 0 for c in test.by_class) > 1 or ended < chance:
-        return test.warnings()
-    return [*test.warnings(), f"The loss ended at {ended:.3f}, no lower than that of guessing by "
-            f"the shares of the classes, {chance:.3f}: the model has not learned from the texts."]
-
-
-def _print_results(run, metrics, options):
-    """Print which epoch was kept, the scores of each class, and what to be warned of."""
-    if options.metric:
-        values = ", ".join(f"{epoch[options.metric]:.3f}" for epoch in run.curve.validation)
-        print(f"{options.metric} of the validation texts after each epoch: {values}. The weights "
-              f"of epoch {metrics['best_epoch']} are kept.")
-    print(run.scores["test"])
-    for warning in metrics["warnings"]:
-        print(f"Warning: {warning}")
-    counts = metrics["train_texts_by_class"]
-    rarest = min((counts[name] for name in run.scores["test"].never_predicted), default=math.inf)
-    if rarest < max(counts.values()) / 2 and not options.class_weights:
-        print("With --class-weights balanced, rare classes count as much as frequent ones; "
-              "--metric macro_f1 keeps the epoch that is best for all classes alike.")
 
 
 def check(output, overwrite=False):
@@ -282,9 +291,8 @@ def main(arguments=None):
             torch.set_num_threads(threads)
         test = (metrics := finetune(options))["test"]
         if _is_first():
-            low, high = test["interval_95"]
-            print(f"test accuracy {test['accuracy']:.3f} (95 %: {low:.2f} to {high:.2f}, "
-                  f"n = {test['texts']}), {metrics['seconds']:.1f} s; saved in {options.output}")
+            print(f"test {tasks.headline(test)}, {metrics['seconds']:.1f} s; saved in "
+                  f"{options.output}")
     except LearnerError as error:
         if not parallel.leave_message(error):
             print(command.said(str(error)), file=sys.stderr)
@@ -305,7 +313,8 @@ def main(arguments=None):
 def _needs_data(options):
     """Return the first option given that says how to read a file, or None."""
     given = {**vars(options), "no_header": not options.header, "share": options.share != 1}
-    names = ("test_data", "text", "label", "no_header", "encoding", "drop_empty", "clean", "share")
+    names = ("test_data", "text", "label", "task", "no_header", "encoding", "drop_empty", "clean",
+             "share")
     return next((f"--{name.replace('_', '-')}" for name in names if given[name]), None)
 
 
@@ -350,10 +359,13 @@ def parser():
         "the loss stays where it began, too low, and it falls too slowly")
     add("--class-weights", choices=("balanced",), help="balanced: a text counts more in the loss, "
         "the rarer its class; see below")
-    add("--metric", choices=("accuracy", "macro_f1", "loss"), help="keep the epoch that is best "
-        "by this on the validation texts (default: the last epoch)")
+    add("--metric", choices=tuple(dict.fromkeys(name for kind in (
+        tasks.Classes, tasks.Labels, tasks.Number) for name in kind.metrics)), help="keep the "
+        "epoch that is best by this on the validation texts (default: the last epoch)")
     add("--max-length", type=length, default=batching.MAX_TOKENS, metavar="N",
         help="tokens after which a text is cut (default: %(default)s)")
+    add("--long", choices=batching.KEEP, default="head", help="what is read of a text that is "
+        "longer; see below (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto",
         help="bf16 is faster where the processor or GPU supports it; auto measures that")
     add("--seed", type=natural, default=0, help="of the new head and the order of the texts")

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers import batching, paths, runs
+from helpers import batching, paths, runs, tasks
 from helpers.errors import LearnerError
 
 GB = 1e9
@@ -79,7 +79,10 @@ class UpperLayers(torch.nn.Module):
             hidden = layer(hidden, mask)
         first = first_token(self.last, hidden, mask)
         logits = self.classifier(self.dropout(self.pooler(first)))
-        loss = None if labels is None else cross_entropy(logits, labels)
+        loss = None
+        if labels is not None:
+            summed, weight = tasks.loss(logits, labels)
+            loss = summed / weight
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 

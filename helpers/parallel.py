@@ -21,10 +21,9 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Sampler
 
-from helpers import paths, runs, training
+from helpers import paths, runs, tasks, training
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -88,11 +87,11 @@ def train(model, loader, accelerator, *, epochs, learning_rate, head_rate=1.0, c
     """Fine-tune `model` in place and return its `LossCurve`, the same in every process.
 
     Each process takes its share of `loader`, one that `batching.loader` made for training. Loss
-    and gradients of a step are those of the whole batch, and with `class_weights`, shape
-    (classes,), those of its weighted mean. With `validate`, which returns figures of the
-    validation texts as a dictionary, the model ends with the weights of the `best_epoch` by one
-    of them, `metric`. With a `Checkpoints` the run goes on from the newest one and writes one
-    every so often. `on_step(curve)` is called after every step.
+    and gradients of a step are those of the whole batch, and with `class_weights`, the weights of
+    the task, shape (classes,), those of its weighted mean. With `validate`, which returns figures
+    of the validation texts as a dictionary, the model ends with the weights of the `best_epoch`
+    by one of them, `metric`. With a `Checkpoints` the run goes on from the newest one and writes
+    one every so often. `on_step(curve)` is called after every step.
 
     Raises LearnerError as soon as the loss or the gradient is not finite.
     """
@@ -142,21 +141,20 @@ def _optimizer(model, learning_rate, head_rate, steps):
 def _backward(model, batch, accelerator, class_weights):
     """Compute the gradients of a whole batch from this process's part of it.
 
-    Returns loss and accuracy of the whole batch.
+    Returns loss and accuracy of the whole batch; None for the latter where labels are numbers.
     """
     batch = batch.to(accelerator.device)
     output, labels = model(**batch), batch["labels"]
-    rows = torch.tensor(len(labels)).to(labels)
+    rows = torch.tensor(len(labels), device=labels.device)
     mean, weight = output.loss, rows
     if class_weights is not None:
-        class_weights = class_weights.to(labels.device)
-        mean = cross_entropy(output.logits.float(), labels, class_weights)
-        weight = class_weights[labels].sum()
-    right = (output.logits.argmax(-1) == labels).sum()
-    sums = torch.stack([mean.detach() * weight, weight, right, rows])
-    loss, weights, right, rows = accelerator.reduce(sums, "sum").tolist()
+        summed, weight = tasks.loss(output.logits, labels, class_weights)
+        mean = summed / weight
+    right = tasks.right(output.logits, labels)
+    sums = torch.stack([mean.detach() * weight, weight, rows if right is None else right, rows])
+    loss, weights, all_right, rows = accelerator.reduce(sums, "sum").tolist()
     accelerator.backward(mean * weight * accelerator.num_processes / weights)
-    return loss / weights, right / rows
+    return loss / weights, None if right is None else all_right / rows
 
 
 def _diverged(step, steps, learning_rate, checkpoint):
@@ -170,7 +168,7 @@ def _diverged(step, steps, learning_rate, checkpoint):
 
 def _validated(figures, metric, curve, model, best):
     """Record an epoch's figures; return the weights of the best epoch so far."""
-    curve.record_validation(figures["loss"], figures["accuracy"])
+    curve.record_validation(figures["loss"], figures.get("accuracy"))
     curve.validation[-1] |= figures
     if best_epoch(curve.validation, metric) < len(curve.validation):
         return best
@@ -180,9 +178,11 @@ def _validated(figures, metric, curve, model, best):
 def best_epoch(validation, metric):
     """Return which epoch is best, counted from 1: of the lowest loss, or the highest other figure.
 
-    `validation` is a curve's. Of several that are equal it is the first.
+    `validation` is a curve's. Of several that are equal it is the first. Of errors the lowest is
+    the best, and None, the correlation of answers that are all the same, is the worst of all.
     """
-    values = [-epoch[metric] if metric == "loss" else epoch[metric] for epoch in validation]
+    sign = -1 if metric in ("loss", "mean_absolute_error") else 1
+    values = [-math.inf if epoch[metric] is None else sign * epoch[metric] for epoch in validation]
     return values.index(max(values)) + 1
 
 
@@ -303,38 +303,34 @@ class Checkpoints:
         return stored
 
 
-def evaluate(model, loader, accelerator, classes, class_weights=None):
-    """Return the `Evaluation` of a model over a loader, each process evaluating its share.
+def evaluate(model, loader, accelerator, weights=None):
+    """Return mean loss, logits and labels over a loader, each process evaluating its share.
 
-    `classes` is their number. The predictions come in the order of the labels, whatever the order
-    of the texts. The loss is the weighted mean where there are `class_weights`.
+    Logits (texts, outputs) and labels, on the CPU, are those of all texts in the loader's order.
+    With `weights` of the task the loss is the weighted mean.
 
     Raises LearnerError if the logits are not finite.
     """
+    from accelerate.utils import gather_object
+
     model.eval()
-    device = accelerator.device
-    weights = (torch.ones(classes) if class_weights is None else class_weights).to(device)
-    confusion = torch.zeros(classes**2, dtype=torch.long, device=device)  # label, prediction
-    lost = torch.zeros(2, dtype=torch.float64, device=device)
+    found, lost = [], torch.zeros(2, dtype=torch.float64, device=accelerator.device)
+    process, processes = accelerator.process_index, accelerator.num_processes
     with torch.inference_mode():
-        for batch in itertools.islice(loader, accelerator.process_index, None,
-                                      accelerator.num_processes):
-            batch = batch.to(device)
+        for place, batch in itertools.islice(enumerate(loader), process, None, processes):
+            batch = batch.to(accelerator.device)
             with accelerator.autocast():
                 logits = model(**batch).logits.float()
             if not logits.isfinite().all():
                 raise LearnerError("The trained model answers with numbers that are not finite, "
                                    "so nothing is saved. Choose a lower --learning-rate.")
-            labels = batch["labels"]
-            confusion += torch.bincount(labels * classes + logits.argmax(-1),
-                                        minlength=classes**2)
-            lost += torch.stack([cross_entropy(logits, labels, weights, reduction="sum"),
-                                 weights[labels].sum()])
-    pairs = torch.arange(classes**2).repeat_interleave(accelerator.reduce(confusion, "sum").cpu())
-    labels, predictions = pairs // classes, pairs % classes
+            lost += torch.stack(tasks.loss(logits, batch["labels"], weights))
+            found.append((place, logits.cpu(), batch["labels"].cpu()))
+    if processes > 1:
+        found = gather_object(found)
+    _, logits, labels = zip(*sorted(found, key=lambda each: each[0]), strict=True)
     loss, weight = accelerator.reduce(lost, "sum").tolist()
-    return training.Evaluation(loss / weight, int((labels == predictions).sum()), len(labels),
-                               predictions, labels)
+    return loss / weight, torch.cat(logits), torch.cat(labels)
 
 
 def launch(module, arguments, processes, threads, restarts=0):

@@ -3,8 +3,9 @@
 python -m helpers.predict --model my-model --data new.csv --output answers.csv
 
 reads a file with a column of texts and writes one with a row for each: the id, the text, the
-class and the probabilities. Without --data it answers to what you type, one text at a time, or to
-each line that comes through a pipe.
+class and the probabilities; several labels, or a number, as the model has learned. A model for
+pairs reads two columns. Without --data it answers to what you type, one text at a time, or to
+each line that comes through a pipe; the two texts of a pair are parted by a tab.
 """
 
 import argparse
@@ -17,49 +18,56 @@ import sys
 from pathlib import Path
 
 from helpers import (
+    answers,
+    batching,
     checkpoints,
-    classes,
     classifiers,
     command,
     markup,
     paths,
     tables,
+    tasks,
     texts,
     training,
 )
 from helpers.errors import LearnerError
 
-FIXED = ("id", "text", "label", "probability")  # the first columns of what is written
-OTHER_PROBLEMS = {"multi_label_classification": "any number of labels", "regression": "a number"}
 BAR, MOST_BARS = 30, 10  # the width of a bar, and how many a terminal shows
 SHEET_ROWS = 1_048_576  # that a workbook's sheet has, its header among them
 EPILOG = """output:
   .csv .tsv .jsonl .parquet .xlsx, by its ending. A row stands there for each row of --data, in
   the same order: id (from a column of that name, else the row's number), text, label,
   probability (of that label), and the probability of each class. A text that is empty gets no
-  label. The text stands there as in --data, also where HTML was taken out for the model; where
-  the model was trained with --clean, that is done without being asked for.
+  label. A pair has text and text_pair. Of several labels, labels has those of a text with ;
+  between them, then comes the probability of each; of a number, only the number. The text stands
+  there as in --data, also where HTML was taken out for the model; where the model was trained
+  with --clean, that is done without being asked for.
 """
 
 
-def predictions(model, texts, *, max_length=None, batch_size=32, clean=False, progress=False):
+def predictions(model, texts, *, max_length=None, batch_size=32, clean=False, keep=None,
+                progress=False):
     """Return a DataFrame with a row for each text: text, label, probability, and every class's.
 
     `model` is a folder, a name on the Hub, or what `load` returned, which saves loading it again.
-    An empty text has no label and no probabilities. `max_length` is the number of tokens at which
-    texts are cut; without it, they are cut where the model ends. HTML is taken out of what the
-    model reads with `clean`, and always where `helpers.finetune` trained it with --clean.
+    A model of several labels gives text, labels (with ; between them) and the probability of
+    each, one of a number text and number. Pairs of texts are tuples. An empty text has no label
+    and no probabilities. `max_length` is the number of tokens at which texts are cut; without it,
+    they are cut where the model ends. `keep` says what is read of longer texts, as in
+    `batching.tokenize`; without it, what the training read. HTML is taken out of what the model
+    reads with `clean`, and always where `helpers.finetune` trained it with --clean.
 
-    Raises LearnerError for a model that cannot be loaded or is no classifier.
+    Raises LearnerError for a model that cannot be loaded or is no classifier, and for pairs where
+    the model reads single texts, or the other way round.
     """
     pair = load(model) if isinstance(model, str | os.PathLike) else model
-    return _classified(*pair, list(texts), max_length, batch_size, clean, progress)[0]
+    return _answered(*pair, list(texts), max_length, batch_size, clean, keep, progress)[0]
 
 
 def load(asked):
     """Return the model and tokenizer of a folder or a name on the Hub, ready to predict.
 
-    Raises LearnerError if they cannot be loaded, or the model is none that tells classes apart.
+    Raises LearnerError if they cannot be loaded, or the model has no head that answers.
     """
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -106,7 +114,7 @@ def _place(asked):
 
 
 def _check(asked, model, tokenizer, missing):
-    """Raise LearnerError for a model whose answers would be worth nothing, or are no classes."""
+    """Raise LearnerError for a model whose answers would be worth nothing."""
     body = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
     if body:
         raise LearnerError(f"The weights of {asked} are not whole: {len(missing)} tensors are "
@@ -116,10 +124,6 @@ def _check(asked, model, tokenizer, missing):
             f"{asked} is a pretrained model without a head for classes; a new one would answer by "
             f"chance. Fine-tune it: python -m helpers.finetune --model {asked} --data FILE …")
     config = model.config
-    if config.num_labels < 2 or config.problem_type in OTHER_PROBLEMS:
-        raise LearnerError(f"{asked} does not give a text one of several classes, but "
-                           f"{OTHER_PROBLEMS.get(config.problem_type, 'a number')}, which this "
-                           "command cannot write.")
     known = getattr(config, "vocab_size", len(tokenizer))
     if not known / 2 <= len(tokenizer) <= known:
         raise LearnerError(
@@ -127,53 +131,64 @@ def _check(asked, model, tokenizer, missing):
             "tokenizer's files are missing, or another model's. Save both together.")
 
 
-def _classified(model, tokenizer, texts, max_length, batch_size, clean, progress):
+def _answered(model, tokenizer, texts, max_length, batch_size, clean, keep, progress):
     """Return the DataFrame of `predictions`, and the number of texts that were cut."""
-    import pandas as pd
     import torch
     from tqdm.auto import tqdm
 
-    # A half of a surrogate pair, as JSON may hold it, is no character that a tokenizer takes.
-    texts = ["" if text is None else str(text).encode("utf-8", "replace").decode()
-             for text in texts]
-    shown = texts
-    if clean or getattr(model.config, "cleaned_texts", False):
-        texts = [markup.cleaned(text) for text in texts]
+    config, task = model.config, tasks.of_config(model.config)
+    shown = _sides(texts, getattr(config, "text_pairs", None))
+    sides = shown
+    if clean or getattr(config, "cleaned_texts", False):
+        sides = [list(map(markup.cleaned, side)) for side in sides]
     most = training.most_tokens(model, tokenizer, max_length)
-    names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
-    found = torch.full((len(texts), len(names)), math.nan)
-    rows = [i for i, text in enumerate(texts) if text.strip()]
+    keep = keep or getattr(config, "long_texts", "head")
+    found = torch.full((len(texts), config.num_labels), math.nan)
+    rows = [i for i, text in enumerate(zip(*sides, strict=True)) if all(map(str.strip, text))]
     sizes = {}
+
+    def part_of(rows):
+        return [[side[i] for i in rows] for side in sides]
+
     with tqdm(total=len(rows), unit="text", disable=not progress) as bar:
         for start in range(0, len(rows), 1000):
             part = rows[start : start + 1000]
-            ids = tokenizer([texts[i] for i in part], truncation=True, max_length=most + 1)
+            ids = tokenizer(*part_of(part), truncation=True, max_length=most + 1)
             sizes |= dict(zip(part, map(len, ids["input_ids"]), strict=True))
         rows.sort(key=sizes.__getitem__, reverse=True)  # little padding; what takes most, first
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
             with command.enough_memory(batch_size, most):
-                found[part] = training.predict(model, tokenizer, [texts[i] for i in part],
-                                               batch_size, most)
+                logits, owners = training.logits(model, tokenizer, *part_of(part),
+                                                 batch_size=batch_size, max_length=most, keep=keep)
+            found[part] = training.means(task.answers(logits), owners)
             bar.update(len(part))
     if rows and not found[rows].isfinite().all():
         raise LearnerError("The model answers with numbers that are none (nan). Its training has "
                            "diverged, or its weights are damaged: train it again.")
-    probabilities = pd.DataFrame(found.double().numpy().round(6), columns=_columns(names))
-    labels = [None if share.isnan() else names[i] for share, i in zip(*found.max(-1), strict=True)]
-    table = pd.DataFrame({"text": shown, "label": pd.Series(labels, dtype=object),
-                          "probability": probabilities.max(axis=1)})
-    return table.join(probabilities), sum(size > most for size in sizes.values())
+    names = dict(zip(("text", "text_pair"), shown, strict=False))
+    return answers.table(task, found, names), sum(size > most for size in sizes.values())
 
 
-def _columns(names):
-    """Return a column's name for each class: its own, unless something is called so already."""
-    taken, columns = set(FIXED), []
-    for number, name in enumerate(names):
-        choices = (name, f"class {name}", f"class {number}: {name}")
-        columns.append(next((c for c in choices if c.casefold() not in taken), choices[-1]))
-        taken.add(columns[-1].casefold())
-    return columns
+def _sides(texts, pairs):
+    """Return the texts, or first and second texts, as lists of strings; `pairs` is the config's.
+
+    Raises LearnerError if they are not what the model reads.
+    """
+    given = {isinstance(text, tuple | list) for text in texts}
+    if pairs is None:  # a model that somebody else has trained
+        pairs = True in given
+    if given and given != {pairs}:
+        raise LearnerError("The model reads pairs of texts: give each as a tuple of two, or, of "
+                           "a file, two columns: text='FIRST,SECOND'." if pairs else
+                           "The model reads single texts, not pairs: give each as a string, or, "
+                           "of a file, one column: text='COLUMN'.")
+    if any(len(text) != 2 for text in texts if pairs):
+        raise LearnerError("A pair of texts is a tuple of two.")
+    sides = list(zip(*texts, strict=True)) if pairs and texts else [texts] * (1 + bool(pairs))
+    # A half of a surrogate pair, as JSON may hold it, is no character that a tokenizer takes.
+    return [["" if text is None else str(text).encode("utf-8", "replace").decode()
+             for text in side] for side in sides]
 
 
 # A file.
@@ -193,33 +208,34 @@ def predict_file(options, *, progress=True):
                            "an --output that ends in .csv.")
     for note in notes:
         print(command.said(note))
-    labels = _labels(source, options.label) if options.label else None
+    labels = answers.given(source, options.label) if options.label else None
     model, tokenizer = load(options.model)
     most = training.most_tokens(model, tokenizer, options.max_length)
     if options.max_length and most < options.max_length:
         raise LearnerError(f"--max-length {options.max_length}: {options.model} reads {most} "
                            "tokens at most.")
-    table, cut = _classified(model, tokenizer, read, options.max_length, options.batch_size,
-                             options.clean, progress)
+    table, cut = _answered(model, tokenizer, read, options.max_length, options.batch_size,
+                           options.clean, options.long, progress)
     table.insert(0, "id", ids)
     with paths.replacing(output) as temporary:
         WRITERS[output.suffix.lower()](table, temporary)
-    return [*_counted(table, cut, most, output),
-            *(_scores(labels, table["label"], model.config) if labels else [])]
+    keep = options.long or getattr(model.config, "long_texts", "head")
+    task = tasks.of_config(model.config)
+    return [*_counted(table, task, cut, most, keep, output),
+            *(answers.scores(task, labels, table) if labels is not None else [])]
 
 
-def _counted(table, cut, most, output):
+def _counted(table, task, cut, most, keep, output):
     """Return lines on what was written: empty texts, texts that were cut, rows of each class."""
     n, lines = len(table), []
-    if blank := int(table["label"].isna().sum()):
+    if blank := int(table[answers.column(task)].isna().sum()):
         lines.append(f"{blank:,} of {n:,} texts are empty: they get no label.")
     if cut:
-        lines.append(f"{cut:,} of {n:,} texts are longer than {most} tokens: only their beginning "
-                     "was read.")
-    counts = table["label"].value_counts()
-    each = ", ".join(f"{tables.short(label)} {k:,}" for label, k in counts[:8].items())
-    more = f" and {len(counts) - 8} more classes" if len(counts) > 8 else ""
-    return [*lines, f"{n:,} rows ({each}{more}); saved in {output}"]
+        read = {"head": "only their beginning was read", "tail": "only their end was read",
+                "ends": "only their beginning and their end were read",
+                "windows": "they were read in windows, whose answers are averaged"}[keep]
+        lines.append(f"{cut:,} of {n:,} texts are longer than {most} tokens: {read}.")
+    return [*lines, f"{n:,} rows ({answers.counted(task, table)}); saved in {output}"]
 
 
 def check_output(output, data, overwrite=False):
@@ -274,40 +290,6 @@ WRITERS = {
 }
 
 
-def _labels(source, label):
-    """Return the labels of the rows of a table, as they are written there."""
-    cells = source.cells
-    same = [column for column in cells if column == label]
-    if len(same) != 1:
-        raise LearnerError(f"{source.name} has {len(same) or 'no'} column {label!r}, only: "
-                           f"{tables.listed(cells)}. Name the right one with --label, or leave it "
-                           "out if there are no labels.")
-    return ["" if value is None else str(value).strip() for value in cells[label]]
-
-
-def _scores(labels, predicted, config):
-    """Return lines on how well predictions match the labels that the file has."""
-    from helpers import scores
-
-    names = [str(config.id2label[i]) for i in range(config.num_labels)]
-    numbers = {classes.key(name): number for number, name in enumerate(names)}
-    pairs = [(numbers[classes.key(label)], names.index(answer))
-             for label, answer in zip(labels, predicted, strict=True)
-             if answer and classes.key(label) in numbers]
-    if not pairs:
-        return [f"No label of the file is a class of the model ({tables.listed(names)}), so there "
-                "is nothing to score."]
-    found = scores.scores(*map(list, zip(*pairs, strict=True)), names)
-    left = len(labels) - len(pairs)
-    low, high = found.interval
-    return [
-        *([f"Not scored: {left:,} rows without a text, or with a label that is no class of the "
-           "model."] if left else []),
-        f"accuracy {found.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {found.n})",
-        str(found), *found.warnings(),
-    ]
-
-
 # A terminal, and a pipe.
 
 
@@ -317,15 +299,22 @@ def converse(pair, ask=input, **options):
     `ask` asks for a text; `options` are those of `predictions`.
     """
     full = "█" if "█".encode(sys.stdout.encoding or "ascii", "ignore") else "#"
+    task, pairs = tasks.of_config(pair[0].config), getattr(pair[0].config, "text_pairs", False)
     while True:
         try:
             text = ask("Your text: ")
+            if text.strip() and pairs:
+                text = text, ask("Its second text: ")
         except EOFError:
             print()
             return
-        if not text.strip():
+        if not all(map(str.strip, text if pairs else [text])):
             return
-        row = predictions(pair, [text], **options).iloc[0, len(FIXED) - 1 :]
+        row = predictions(pair, [text], **options).iloc[0]
+        if task.kind == "number":
+            print(f"{row.index[-1]}  {row.iloc[-1]:.4g}")
+            continue
+        row = row.iloc[-len(task.names):]
         width = max(len(tables.short(name)) for name in row.index)
         order = sorted(row.items(), key=lambda item: -item[1])
         for name, share in order[:MOST_BARS]:
@@ -337,11 +326,15 @@ def converse(pair, ask=input, **options):
 def answer_lines(pair, lines, **options):
     """Print a line for each line, at once: its class, a tab, its probability.
 
-    For an empty line, an empty one.
+    Of several labels it is the labels; of a number, the number. The texts of a pair have a tab
+    between them. For an empty line, an empty one.
     """
+    task, pairs = tasks.of_config(pair[0].config), getattr(pair[0].config, "text_pairs", False)
     for line in lines:
-        row = predictions(pair, [line.removeprefix("\ufeff")], **options).iloc[0]
-        print(f"{row['label']}\t{row['probability']:.6f}" if row["label"] else "", flush=True)
+        text = line.removeprefix("\ufeff").rstrip("\r\n")
+        text = (*text.split("\t", 1), "")[:2] if pairs else text
+        row = predictions(pair, [text], **options).iloc[0]
+        print(answers.line(task, row), flush=True)
 
 
 def main(arguments=None):
@@ -352,6 +345,7 @@ def main(arguments=None):
     if (options.data is None) != (options.output is None):
         reader.error("--data and --output go together; without both, texts are typed in")
     reading = {name: getattr(options, name) for name in ("max_length", "batch_size", "clean")}
+    reading["keep"] = options.long
     try:
         if options.data is not None:
             print(*predict_file(options), sep="\n")
@@ -391,6 +385,8 @@ def parser():
     add("--output", metavar="FILE", help="where the answers go, a new file; see below")
     add("--max-length", type=command.at_least(3), metavar="N",
         help="tokens after which a text is cut (default: as the model was trained)")
+    add("--long", choices=batching.KEEP, help="what is read of a text that is longer: its head, "
+        "its tail, both ends, or windows (default: as the model was trained)")
     add("--batch-size", type=command.at_least(1), default=32, metavar="N",
         help="texts at once (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace the file --output if it is there")

@@ -11,7 +11,7 @@ import psutil
 import torch
 from tqdm.auto import tqdm
 
-from helpers import batching, frozen, measure, parallel, scores
+from helpers import batching, frozen, measure, parallel, regression, tasks, training
 from helpers.curves import LossCurve
 from helpers.errors import LearnerError
 
@@ -83,33 +83,18 @@ def choose_precision(asked, earlier, state):
     return "bf16" if faster else "fp32"
 
 
-def class_weights(asked, labels, classes):
-    """Return the weights of the classes in the loss, shape (classes,), or None for equal ones.
-
-    "balanced" gives a text of a class with n_c of n texts the weight n / (classes · n_c).
-    """
-    import numpy as np
-    from sklearn.utils.class_weight import compute_class_weight
-
-    if asked is None:
-        return None
-    there = np.unique(labels)
-    weights = torch.ones(classes)
-    weights[torch.from_numpy(there)] = torch.tensor(
-        compute_class_weight(asked, classes=there, y=np.asarray(labels)), dtype=torch.float32)
-    return weights
-
-
 @dataclass(frozen=True)
 class Run:
     """What came of a training: the loss curve, and the scores of validation and test.
 
-    `cut` is how many texts are as long as the limit of tokens, so most of them were cut.
+    `cut` is how many texts are as long as the limit of tokens, so most of them were cut; or read
+    in several windows. `said` are lines on what was chosen by the validation texts.
     """
 
     curve: LossCurve
     scores: dict
     cut: int
+    said: list
 
 
 def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept, progress=False,
@@ -122,9 +107,10 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
     Raises LearnerError for a training that diverges and a lack of disk.
     """
     chosen, labels = checkpoints.identity, data["train"]["label"][:]
-    classes = data["train"].features["label"].names
-    weights = class_weights(chosen["class weights"], labels, len(classes))
-    encoded = _tokens(data, tokenizer, chosen["max_length"], progress)
+    task = tasks.of_data(data)
+    weights = task.weights(chosen["class weights"], labels)
+    encoded = _tokens(data, tokenizer, task, chosen, progress)
+    encoded, owners = _evaluated_by_length(encoded)
     for name, module in model.base_model.named_children():
         if name in ("embeddings", "wte", "wpe"):  # BERT's, and GPT-2's two tables
             module.requires_grad_(False)
@@ -133,7 +119,8 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
                                progress)
 
     def evaluate(split):
-        return parallel.evaluate(fitted, loaders[split], accelerator, len(classes), weights)
+        loss, logits, found = parallel.evaluate(fitted, loaders[split], accelerator, weights)
+        return loss, *_by_text(owners[split], task.answers(logits), found)
 
     with tqdm(total=recipe.epochs * len(loaders["train"]), initial=checkpoints.steps, unit="step",
               disable=not progress) as bar:
@@ -148,28 +135,51 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
             fitted, loaders["train"], accelerator, epochs=recipe.epochs,
             learning_rate=recipe.learning_rate, head_rate=recipe.head_rate,
             class_weights=weights, metric=chosen["metric"],
-            validate=(lambda: _figures(evaluate("validation"))) if chosen["metric"] else None,
+            validate=(lambda: task.figures(*evaluate("validation"))) if chosen["metric"] else None,
             checkpoint=checkpoints, on_step=show,
         )
     found = {split: evaluate(split) for split in ("validation", "test")}
-    _check_converged(curve, found["validation"].loss, len(classes), recipe, checkpoints)
-    sizes = [n for rows in encoded.values() for n in batching.lengths(rows)]
-    return Run(curve, {split: scores.scores(e.labels, e.predictions, classes, train_labels=labels)
-                       for split, e in found.items()},
-               cut=sum(n >= chosen["max_length"] for n in sizes))
+    _check_converged(curve, found["validation"][0], task.guessing(labels, True), recipe,
+                     checkpoints)
+    fitted_task, said = task.fitted(*found["validation"][1:])
+    if task.kind == "number":
+        regression.on_scale(model, task)
+    model.config.update(fitted_task.config())
+    counts = {split: fitted_task.scores(answers, true, labels)
+              for split, (_, answers, true) in found.items()}
+    return Run(curve, counts, _cut(encoded, owners, chosen), said)
 
 
-def _figures(evaluation):
-    """Return the figures of an `Evaluation` by which an epoch may be chosen."""
-    from sklearn.metrics import f1_score
+def _evaluated_by_length(encoded):
+    """Return the tokenized splits, those to evaluate sorted by length, and each row's text."""
+    encoded = {split: rows if split == "train" else batching.by_length(rows)
+               for split, rows in encoded.items()}
+    owners = {split: rows["owner"][:] if "owner" in rows.column_names else None
+              for split, rows in encoded.items()}
+    return {split: rows if owners[split] is None else rows.remove_columns("owner")
+            for split, rows in encoded.items()}, owners
 
-    macro = f1_score(evaluation.labels, evaluation.predictions, average="macro", zero_division=0)
-    return {"loss": evaluation.loss, "accuracy": evaluation.accuracy, "macro_f1": float(macro)}
+
+def _by_text(owners, answers, labels):
+    """Return answers and labels of texts, each the mean of its windows' if it is read in some."""
+    if owners is None:
+        return answers.numpy(), labels.numpy()
+    means = training.means(answers, owners)
+    of_text = torch.zeros(len(means), *labels.shape[1:], dtype=labels.dtype)
+    of_text[torch.tensor(owners)] = labels
+    return means.numpy(), of_text.numpy()
 
 
-def _check_converged(curve, validation_loss, classes, recipe, checkpoints):
+def _cut(encoded, owners, chosen):
+    """Return how many texts are as long as what is read of them, or read in several windows."""
+    if owners["train"] is None:
+        sizes = [n for rows in encoded.values() for n in batching.lengths(rows)]
+        return sum(n >= chosen["max_length"] for n in sizes)
+    return sum(int((torch.bincount(torch.tensor(each)) > 1).sum()) for each in owners.values())
+
+
+def _check_converged(curve, validation_loss, guessing, recipe, checkpoints):
     """Raise LearnerError if a training ended far above the loss of guessing."""
-    guessing = math.log(classes)
     ended = min(curve.final_loss(), validation_loss)  # the epoch kept may be a good one
     if ended > 2 * max(guessing, curve.loss[0]):
         raise LearnerError(
@@ -179,7 +189,7 @@ def _check_converged(curve, validation_loss, classes, recipe, checkpoints):
         )
 
 
-def _tokens(data, tokenizer, max_length, progress):
+def _tokens(data, tokenizer, task, chosen, progress):
     """Return the tokenized splits, a dictionary."""
     from datasets import concatenate_datasets
 
@@ -187,9 +197,11 @@ def _tokens(data, tokenizer, max_length, progress):
               disable=not progress) as bar:
 
         def parts(rows):
+            targets = task.targets(rows["label"][:])
             for start in range(0, len(rows), AT_ONCE):
                 part = rows.select(range(start, min(start + AT_ONCE, len(rows))))
-                yield batching.tokenize(part, tokenizer, max_length)
+                yield batching.tokenize(part, tokenizer, chosen["max_length"], chosen["long"],
+                                        targets[start : start + AT_ONCE], first=start)
                 bar.update(len(part))
 
         return {split: concatenate_datasets([*parts(rows)]) for split, rows in data.items()}
@@ -216,8 +228,8 @@ def _loaders(recipe, model, tokenizer, encoded, accelerator, chosen, kept, progr
                 best=chosen["metric"] is not None, kept=keep * frozen.size(shape))
     if not keep:
         return fitted, {split: batching.loader(
-            rows if split == "train" else batching.by_length(rows), tokenizer, recipe.batch_size,
-            train=split == "train", seed=seed) for split, rows in encoded.items()}
+            rows, tokenizer, recipe.batch_size, train=split == "train", seed=seed)
+            for split, rows in encoded.items()}
     with accelerator.autocast():
         made = frozen.outputs(model, concatenate_datasets([*encoded.values()]), tokenizer, layers,
                               file=kept, processes=accelerator, progress=progress)

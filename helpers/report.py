@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 
-from helpers import markup, tables
+from helpers import markup, tables, tasks
 from helpers.errors import LearnerError
 
 SAMPLE = 3_000  # texts whose tokens are counted in a large data set,
@@ -31,9 +31,12 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+|[^\w\s]")
 class Report:
     """What `report` found out; `print` shows it, `draw` draws it in a notebook."""
 
-    counts: dict  # {split: {class: texts}}
+    kind: str  # the task: "class", "labels" or "number"
+    sizes: dict  # {split: texts}
+    counts: dict  # {split: {class: texts}}; of labels too, of a number by ranges
     majority: str  # the largest class of the training texts
     baseline: float  # the share of test texts that are right if it is always the answer
+    always: str  # in a line, what the simplest of all answers gets right
     copies: int  # texts that are there before
     shared: int  # different texts that stand in several splits
     contradicting: int  # different texts that have several labels
@@ -41,6 +44,7 @@ class Report:
     sampled: bool
     longest: int
     max_length: int
+    keep: str  # what is read of a text that is longer: one of batching.KEEP
     cut: float  # the share of texts with more tokens than that
     enough: int | None  # a length that cuts none; None if that is more than the model reads
     limit: int  # tokens that the model reads at most
@@ -67,15 +71,15 @@ class Report:
     @property
     def texts(self):
         """The number of texts of all splits."""
-        return sum(sum(counts.values()) for counts in self.counts.values())
+        return sum(self.sizes.values())
 
     @property
     def warnings(self):
         """Return a sentence or two on each thing that may train a wrong model."""
         said = [*self._on_classes(), *self._on_copies(), *self._on_lengths(),
                 *self._on_words()]
-        if self.margin > WIDE:
-            n = sum(self.counts.get("test", {}).values())
+        if self.margin > WIDE and self.kind == "class":
+            n = self.sizes.get("test", 0)
             said.append(f"With {n} test texts, an accuracy of 0.90 is known to about "
                         f"±{self.margin:.2f} only.")
         if self.html > 0.05:
@@ -83,11 +87,15 @@ class Report:
         return said
 
     def _on_classes(self):
+        if self.kind == "number":
+            return
         train = self.counts["train"]
-        share = train[self.majority] / sum(train.values())
+        share = train[self.majority] / self.sizes["train"]
         rare = min(train, key=train.get)
         short = tables.short
-        if share > 2 / 3:
+        if self.kind == "labels":
+            pass
+        elif share > 2 / 3:
             yield (f"{share:.0%} of the training texts are {short(self.majority)!r}. A model that "
                    f"always says so has a test accuracy of {self.baseline:.2f}: look at recall "
                    "and F1 of each class too. Class weights help the rare ones.")
@@ -96,8 +104,9 @@ class Report:
                    f"{train[self.majority]:,} training texts. Look at recall and F1 of each.")
         if train[rare] < 10:
             few = [short(c) for c, n in train.items() if n < 10]
-            yield (f"Fewer than ten training texts: {tables.listed(few)}. A class needs some "
-                   "dozens to be learnt.")
+            yield (f"Fewer than ten training texts: {tables.listed(few)}. A "
+                   f"{'label' if self.kind == 'labels' else 'class'} needs some dozens to be "
+                   "learnt.")
         for c, word in self.giveaways.items():
             yield (f"{short(word)!r} stands in all texts of {short(c)!r} and in no others. Does "
                    "it give the answer away?")
@@ -113,15 +122,25 @@ class Report:
         if self.cut < 0.01:
             return
         cut = f"{self.cut:.0%} of the texts are cut after {self.max_length} tokens"
+        if self.keep == "windows":
+            yield (f"{self.cut:.0%} of the texts have more than {self.max_length} tokens and are "
+                   "read in windows, whose answers are averaged.")
+            return
+        lost = {"head": "what comes later", "tail": "what comes before the end",
+                "ends": "what is in the middle"}[self.keep]
+        if self.keep != "head":
+            cut = f"{self.cut:.0%} of the texts have more than {self.max_length} tokens"
+        others = ("keep='tail' or keep='windows' reads" if self.keep == "head" else
+                  "keep='windows' reads") + " the end, too."
         if self.enough:
-            yield (f"{cut}, and what comes later is not read. max_length={self.enough} cuts none, "
-                   "but takes more time and memory.")
+            yield (f"{cut}, and {lost} is not read. max_length={self.enough} cuts none, but takes "
+                   f"more time and memory; {others}")
             return
         over = sum(length > self.limit for length in self.lengths) / len(self.lengths)
         over = f"{over:.0%}" if over >= 0.01 else "some"
         more = (f"max_length={self.limit}, the most that the model reads, still cuts {over}"
                 if self.max_length < self.limit else "the model cannot read more")
-        yield f"{cut}, and what comes later is not read; {more}. Does the end matter?"
+        yield f"{cut}, and {lost} is not read; {more}. Does the end matter? {others}"
 
     def _on_words(self):
         try_ = f"Try one that has, such as {MULTILINGUAL}."
@@ -156,9 +175,11 @@ class Report:
             shown = [c for c in train if c in largest]
         names = {c: tables.short(c) for c in shown}
         width = max(16, *(len(name) + 4 for name in names.values()))
-        yield f"{self.texts:,} texts, {len(train)} classes".ljust(width) + "".join(
+        what = {"class": f"{len(train)} classes", "labels": f"{len(train)} labels",
+                "number": "a number"}[self.kind]
+        yield f"{self.texts:,} texts, {what}".ljust(width) + "".join(
             f"{split:>18}" for split in self.counts)
-        totals = {split: sum(counts.values()) for split, counts in self.counts.items()}
+        totals = self.sizes
         yield "  all".ljust(width) + "".join(f"{n:>11,}       " for n in totals.values()).rstrip()
         for c in shown:
             yield f"  {names[c]}".ljust(width) + "".join(
@@ -173,8 +194,7 @@ class Report:
         ordered = sorted(self.lengths)
         middle, most = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.5, 0.95))
         n = round(self.cut * self.texts)
-        yield (f"Always {tables.short(self.majority)!r}: {self.baseline:.0%} of the test texts "
-               "right. An accuracy has to beat that.")
+        yield self.always
         where = f" (of a sample of {len(self.lengths):,} texts)" if self.sampled else ""
         yield f"Tokens a text{where}: median {middle}, 95% at most {most}, longest {self.longest}."
         about = "about " if self.sampled and n else ""
@@ -188,10 +208,12 @@ class Report:
             yield f"Copies of another text: {self.copies:,}."
 
 
-def report(data, tokenizer, max_length=128):
+def report(data, tokenizer, max_length=128, keep="head", limit=None):
     """Return a `Report` on a `DatasetDict` with the columns text and label.
 
-    `max_length` is the number of tokens at which the training is going to cut. Copies and
+    `max_length` is the number of tokens at which the training is going to cut, `keep` what it
+    reads of longer texts, as in `batching.tokenize`, `limit` what the model reads at most; without
+    it, that is the tokenizer's. Copies and
     contradictions are counted in all texts, tokens in a sample if there are more than 3,000.
 
     Raises LearnerError if the training texts or the columns are missing.
@@ -200,19 +222,13 @@ def report(data, tokenizer, max_length=128):
         if split not in data or not {"text", "label"} <= set(data[split].column_names):
             raise LearnerError(f"A report needs the split train, and the columns text and label "
                                f"in each; {split} does not have them. See texts.load.")
-    texts = {split: part.with_format(None)["text"][:] for split, part in data.items()}
-    labels = {split: part.with_format(None)["label"][:] for split, part in data.items()}
-    names = getattr(data["train"].features["label"], "names", None)
-    if names is None:
-        names = sorted({str(label) for found in labels.values() for label in found})
-        labels = {split: [names.index(str(label)) for label in found]
-                  for split, found in labels.items()}
-    counted = {split: Counter(found) for split, found in labels.items()}
-    counts = {split: {name: counted[split][i] for i, name in enumerate(names)}
-              for split in data}
+    given, data = data, {split: part.with_format(None) for split, part in data.items()}
+    texts = {split: _texts(part) for split, part in data.items()}
+    labels = {split: part["label"][:] for split, part in data.items()}
+    task, labels = _task(data, labels)
+    counts = {split: task.counts(found) for split, found in labels.items()}
     majority = max(counts["train"], key=counts["train"].get)
-    tested = counts.get("test") or counts["train"]
-    n_tested = sum(tested.values())
+    tested = labels.get("test") or labels["train"]
     everything = [(text, label) for split in data
                   for text, label in zip(texts[split], labels[split], strict=True)]
     only = [text for text, _ in everything]
@@ -220,37 +236,68 @@ def report(data, tokenizer, max_length=128):
     lengths, pieces_per_word, single, unknown = _counted([only[i] for i in rows], tokenizer)
     longest = max(lengths)
     if sampled:
-        giants = sorted(range(len(only)), key=lambda i: len(only[i]))[-3:]
+        giants = sorted(range(len(only)), key=lambda i: _characters(only[i]))[-3:]
         longest = max(longest, *_tokens([only[i] for i in giants], tokenizer)[0])
-    limit = min(LONGEST, tokenizer.model_max_length)
+    limit = min(LONGEST, limit or tokenizer.model_max_length)
     enough = math.ceil(longest / 8) * 8
     return Report(
-        counts=counts, majority=majority, baseline=tested[majority] / n_tested,
-        **_copies(texts, labels), lengths=lengths, sampled=sampled, longest=longest,
-        max_length=max_length, cut=sum(n > max_length for n in lengths) / len(lengths),
+        kind=task.kind, sizes={split: len(found) for split, found in labels.items()},
+        counts=counts, majority=majority,
+        baseline=task.counts(tested)[majority] / len(tested),
+        always=task.always(labels["train"], tested),
+        **_copies(texts, labels if task.kind != "number" else None), lengths=lengths,
+        sampled=sampled, longest=longest,
+        max_length=max_length, keep=keep, cut=sum(n > max_length for n in lengths) / len(lengths),
         enough=enough if enough <= limit else None, limit=limit, pieces_per_word=pieces_per_word,
         single_letters=single, unknown=unknown,
-        html=sum(map(markup.has_html, only)) / len(only),
-        links=sum(map(markup.has_link, only)) / len(only),
-        giveaways=_giveaways([everything[i] for i in rows], names), margin=_margin(n_tested),
-        notes=list(getattr(data, "notes", [])),
+        html=sum(any(map(markup.has_html, _sides(text))) for text in only) / len(only),
+        links=sum(any(map(markup.has_link, _sides(text))) for text in only) / len(only),
+        giveaways=_giveaways([everything[i] for i in rows], task.names)
+        if task.kind == "class" else {}, margin=_margin(len(tested)),
+        notes=list(getattr(given, "notes", [])),
     )
+
+
+def _texts(part):
+    """Return the texts of a split, pairs as tuples."""
+    if "text_pair" not in part.column_names:
+        return part["text"][:]
+    return list(zip(part["text"][:], part["text_pair"][:], strict=True))
+
+
+def _sides(text):
+    return (text,) if isinstance(text, str) else text
+
+
+def _task(data, labels):
+    """Return the task, and the labels as it has them: those that are none yet become classes."""
+    try:
+        return tasks.of_data(data), labels
+    except LearnerError:
+        names = sorted({str(label) for found in labels.values() for label in found})
+        return tasks.Classes(tuple(names)), {
+            split: [names.index(str(label)) for label in found] for split, found in labels.items()}
 
 
 def _drawn(texts):
     """Return the numbers of the texts whose tokens are counted, and whether they are a sample."""
-    mean = sum(map(len, texts)) / len(texts)
+    mean = sum(map(_characters, texts)) / len(texts)
     most = max(100, min(SAMPLE, int(SAMPLED_CHARACTERS / max(1, mean))))
     if len(texts) <= most:
         return range(len(texts)), False
     return random.Random(0).sample(range(len(texts)), most), True
 
 
+def _characters(text):
+    return sum(map(len, _sides(text)))
+
+
 def _tokens(texts, tokenizer):
     """Return how many tokens each text has, and how often each token is there."""
     lengths, seen = [], Counter()
     for start in range(0, len(texts), 100):
-        batch = tokenizer(list(texts[start : start + 100]), truncation=False, padding=False,
+        sides = map(list, zip(*map(_sides, texts[start : start + 100]), strict=True))
+        batch = tokenizer(*sides, truncation=False, padding=False,
                           return_attention_mask=False, verbose=False)["input_ids"]
         lengths += map(len, batch)
         for ids in batch:
@@ -264,7 +311,7 @@ def _counted(texts, tokenizer):
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     seen = {token: n for token, n in seen.items() if token not in special}
     pieces = max(1, sum(seen.values()))
-    words = max(1, sum(len(_WORD.findall(text)) for text in texts))
+    words = max(1, sum(len(_WORD.findall(side)) for text in texts for side in _sides(text)))
     written = tokenizer.convert_ids_to_tokens(list(seen))
     single = sum(n for piece, n in zip(written, seen.values(), strict=True)
                  if len(piece.removeprefix("##").lstrip("Ġ▁")) <= 1)
@@ -275,11 +322,12 @@ def _copies(texts, labels):
     """Count texts that are there before, in several splits, and with several labels."""
     splits, found, copies = {}, {}, 0
     for split in texts:
-        for text, label in zip(texts[split], labels[split], strict=True):
-            same = hash(markup.folded(text))
+        known = texts[split] if labels is None else labels[split]  # numbers contradict nothing
+        for text, label in zip(texts[split], known, strict=True):
+            same, label = hash(tuple(map(markup.folded, _sides(text)))), str(label)
             copies += same in splits
             splits.setdefault(same, set()).add(split)
-            found.setdefault(same, set()).add(label)
+            found.setdefault(same, set()).add(label if labels else None)
     return {"copies": copies, "shared": sum(len(found) > 1 for found in splits.values()),
             "contradicting": sum(len(labels) > 1 for labels in found.values())}
 
@@ -291,7 +339,7 @@ def _giveaways(rows, names):
     """
     words = {}
     for text, label in rows:
-        words.setdefault(label, {})[markup.folded(text)] = None
+        words.setdefault(label, {})[markup.folded(" ".join(_sides(text)))] = None
     words = {label: [set(text.split()) for text in found] for label, found in words.items()}
     found = {}
     for label, own in words.items():

@@ -1,6 +1,6 @@
 """The reviews in `data/reviews`, which the notebooks learn from."""
 
-from helpers import paths, texts
+from helpers import paths, tasks, texts
 
 LABELS = ("negative", "positive")
 SPLITS = texts.SPLITS
@@ -15,7 +15,7 @@ def load():
     Raises LearnerError if the files are not there.
     """
     data = texts.load({split: paths.data_file("reviews", f"{split}.csv") for split in SPLITS})
-    return texts.Texts({split: texts.dataset(part.to_pandas(), LABELS)
+    return texts.Texts({split: texts.dataset(part.to_pandas(), tasks.Classes(LABELS))
                         for split, part in data.items()}, data.notes)
 
 

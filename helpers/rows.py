@@ -1,35 +1,40 @@
 """Every row of a table checked: a text and a label in each, and nothing that trains wrongly."""
 
-import re
 
-from helpers import classes, columns, markup, tables
+from helpers import classes, columns, labels, markup, tables
 from helpers.errors import LearnerError
 
 MAX_WORDS = 20_000
 MAX_CHARACTERS = 1_000_000
 _NUMBER_OR_DATE = r"\s*[+-]?[\d.,:/T -]*\d\s*"
-_WRITTEN_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+TEXTS = ("text", "text_pair")
 
 
 def check(table, split, text, label, names, drop_empty, clean, notes):
     """Return the columns id, text, label, domain and phenomenon, and a line for each problem.
 
-    They are indexed by row number. `names` are those of the classes, where a `Dataset` has
-    numbers for them. Raises LearnerError where no row has text and label.
+    They are indexed by row number. Of pairs, `text` is a tuple of two columns, and the second is
+    called text_pair; where `label` is a tuple of columns, or holds lists, the labels are tuples.
+    `names` are those of the classes, where a `Dataset` has numbers for them. Raises LearnerError
+    where no row has text and label.
     """
     import pandas as pd
 
     cells, name = table.cells.loc[:, ~table.cells.columns.duplicated()], table.name
     cells = _accepted_in_prodigy(name, cells, notes)
-    labels = _labels(name, cells, text, label, names)
-    rows = pd.DataFrame({"id": ids(cells), "text": as_texts(cells[text]), "label": labels},
-                        cells.index, dtype=object)
+    texts = dict(zip(TEXTS, columns.each(text), strict=False))
+    found = _labels(name, cells, texts.values(), label, names)
+    rows = pd.DataFrame({"id": ids(cells),
+                         **{ours: as_texts(cells[theirs]) for ours, theirs in texts.items()},
+                         "label": found}, cells.index, dtype=object)
     for column, default in (("domain", "yours"), ("phenomenon", "unknown")):
         rows[column] = as_texts(cells[column]) if column in cells else default
-    _take_out_html(name, rows, clean, notes)
-    empty = {"text": rows["text"].map(lambda value: not value or value.isspace()).astype(bool),
-             "label": rows["label"] == ""}
-    either = empty["text"] | empty["label"]
+    for ours in texts:
+        _take_out_html(name, rows, ours, clean, notes)
+    empty = {ours if len(texts) == 1 else tables.short(theirs):
+             rows[ours].map(lambda value: not value or value.isspace()).astype(bool)
+             for ours, theirs in texts.items()} | {"label": rows["label"].map(_is_empty)}
+    either = pd.concat(empty.values(), axis=1).any(axis=1)
     if len(rows) and either.all():
         _refuse_all_empty(table, split, text, label, empty["label"].all())
     if drop_empty:
@@ -40,7 +45,13 @@ def check(table, split, text, label, names, drop_empty, clean, notes):
         for column, gone in empty.items() if gone.any() and not drop_empty
     ]
     rows = rows[~either]
-    return rows, (_problems(name, rows, text, label) if len(rows) else []) + problems
+    found = [line for ours, theirs in texts.items()
+             for line in _problems(name, rows, ours, theirs, label)] if len(rows) else []
+    return rows, found + problems
+
+
+def _is_empty(label):
+    return isinstance(label, str) and label == ""
 
 
 def as_texts(cells):
@@ -65,41 +76,49 @@ def _accepted_in_prodigy(name, cells, notes):
     return cells[accepted]
 
 
-def _labels(name, cells, text, label, names):
-    """Return the labels, "" where one is missing; raise LearnerError if they, or texts, are lists.
+def _labels(name, cells, texts, label, names):
+    """Return the labels, "" where one is missing; several labels a text are tuples.
 
-    A list of one label is that label.
+    Raises LearnerError if they are objects or marked passages, or the texts are lists.
     """
     import pandas as pd
 
-    labels = cells[label]
-    if labels.map(lambda value: isinstance(value, list) and len(value) == 1
-                  and isinstance(value[0], str | int)).all():
-        labels = labels.str[0]
-    _refuse_lists(name, cells[text], labels, tables.short(text), tables.short(label))
+    for text in texts:
+        if _mostly(cells[text], lambda value: isinstance(value, list | tuple | dict)):
+            raise LearnerError(f"{name}: the column {tables.short(text)!r} holds lists, not "
+                               "texts. Name the column of the texts with text='…'.")
+    if isinstance(label, tuple):
+        return labels.yes_or_no(name, cells, label)
+    found = cells[label]
+    _refuse_objects(name, found, tables.short(label))
+    if _mostly(found, lambda value: labels.written_list(value) is not None):
+        found = found.map(labels.written_list, na_action="ignore")
     if names:  # a Dataset's numbers; -1 means that there is none
-        labels = labels.map(dict(enumerate(names)), na_action="ignore")
-    labels = pd.Series([value.strip() if isinstance(value, str) else value for value in labels],
-                       cells.index, dtype=object)
-    return labels.where(labels.notna(), "")
+        numbers = dict(enumerate(names))
+        found = found.map(lambda value: [numbers.get(i) for i in value]
+                          if isinstance(value, list) else numbers.get(value), na_action="ignore")
+    return pd.Series(map(_as_label, found), cells.index, dtype=object)
 
 
-def _refuse_lists(name, texts, labels, text, label):
-    """Raise LearnerError if the labels or the texts are lists; labels may be so as text, too."""
-    if _mostly(texts, lambda value: isinstance(value, list | tuple | dict)):
-        raise LearnerError(f"{name}: the column {text!r} holds lists, not texts. Name the column "
-                           "of the texts with text='…'.")
+def _as_label(value):
+    """Return a label without spaces around it, a list of several as a tuple, "" for none."""
+    if isinstance(value, list | tuple | set):
+        return tuple(str(one).strip() for one in value)
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None or value != value else value  # noqa: PLR0124  nan is not itself
+
+
+def _refuse_objects(name, found, label):
+    """Raise LearnerError if labels are objects, tables or marked passages of a text."""
     remedy = "Make a column with one label a text, and name it with label='…'."
-    if _mostly(labels, lambda value: isinstance(value, dict)):
+    if _mostly(found, lambda value: isinstance(value, dict)):
         raise LearnerError(f"{name}: the column {label!r} holds objects, not labels. {remedy}")
-    if _mostly(labels, lambda value: isinstance(value, list | tuple | set | dict)
-               or bool(getattr(value, "shape", ())) or _WRITTEN_LIST.fullmatch(str(value))):
-        inner = [item for value in labels.iloc[:100] if isinstance(value, list) for item in value]
-        marked = inner and all(isinstance(item, list | dict) for item in inner)
+    if _mostly(found, lambda value: bool(getattr(value, "shape", ())) or (isinstance(
+            value, list) and any(isinstance(item, list | dict) for item in value))):
         raise LearnerError(
-            f"{name}: the column {label!r} holds lists: it looks like "
-            f"{'marked passages of' if marked else 'several labels'} a text, which cannot be "
-            f"trained on yet. {remedy}")
+            f"{name}: the column {label!r} holds lists: it looks like marked passages of a text, "
+            f"which cannot be trained on yet. {remedy}")
 
 
 def _mostly(cells, is_so):
@@ -107,14 +126,14 @@ def _mostly(cells, is_so):
     return sum(bool(is_so(value)) for value in first) > len(first) / 2
 
 
-def _take_out_html(name, rows, clean, notes):
+def _take_out_html(name, rows, text, clean, notes):
     """Take HTML out of the texts if asked to, or else say where it stands."""
     if clean:
-        whole, rows["text"] = rows["text"], rows["text"].map(markup.cleaned)
+        whole, rows[text] = rows[text], rows[text].map(markup.cleaned)
         notes.say_rows(f"{name}: HTML, or NUL characters, taken out of",
-                       rows.index[whole != rows["text"]])
+                       rows.index[whole != rows[text]])
         return
-    dirty = rows.index[rows["text"].map(markup.has_html).astype(bool)]
+    dirty = rows.index[rows[text].map(markup.has_html).astype(bool)]
     if len(dirty):
         notes.say(f"{name}: HTML tags or entities stand in {tables.where(dirty)}; clean=True "
                   "takes them out.")
@@ -123,17 +142,19 @@ def _take_out_html(name, rows, clean, notes):
 def _refuse_all_empty(table, split, text, label, are_labels):
     if not are_labels:
         raise LearnerError(f"{table.name}: no row has text and label, in the columns "
-                           f"{tables.short(text)!r} and {tables.short(label)!r}. Name the right "
-                           "ones with text='…', label='…'.")
+                           f"{tables.listed(columns.each(text))!r} and "
+                           f"{tables.listed(columns.each(label))!r}. Name the right ones with "
+                           "text='…', label='…'.")
     for note in table.notes:
         if "formulas without values" in note:
             raise LearnerError(note)
-    raise classes.no_labels(table.name, split, f"the column {tables.short(label)!r} is empty")
+    empty = tables.listed(columns.each(label))
+    raise classes.no_labels(table.name, split, f"the column {empty!r} is empty")
 
 
-def _problems(name, rows, text, label):
+def _problems(name, rows, column, text, label):
     """Return a line for each kind of thing in the texts that would train a wrong model."""
-    texts, text, label = rows["text"], tables.short(text), tables.short(label)
+    texts, text, label = rows[column], tables.short(text), tables.listed(columns.each(label))
     of_texts, of_labels = columns.judged(texts), columns.judged(rows["label"])
     numbers = texts.str.fullmatch(_NUMBER_OR_DATE).astype(bool)
     if of_labels["text"] and (of_texts["label"] or numbers.mean() > 0.5):

@@ -53,21 +53,31 @@ class Scores:
     by_class: list
     never_predicted: list
 
+    @property
+    def varied(self):
+        """Whether more than one class was predicted."""
+        return sum(c.predicted > 0 for c in self.by_class) > 1
+
     def figures(self):
         """Return the figures as metrics.json holds them, rounded to four digits."""
         return {
             "accuracy": round(self.accuracy, 4), "correct": self.correct, "texts": self.n,
-            "interval_95": _rounded(self.interval),
+            "interval_95": rounded(self.interval),
             "majority": {"class": self.majority, "accuracy": round(self.majority_share, 4)},
             "macro_f1": round(self.macro_f1, 4),
-            "macro_f1_interval_95": _rounded(self.macro_f1_interval),
+            "macro_f1_interval_95": rounded(self.macro_f1_interval),
             "by_class": {c.name: {
                 "texts": c.n, "predicted": c.predicted, "precision": round(c.precision, 4),
-                "recall": _rounded(c.recall), "recall_interval_95": _rounded(c.recall_interval),
-                "f1": _rounded(c.f1), "f1_interval_95": _rounded(c.f1_interval),
+                "recall": rounded(c.recall), "recall_interval_95": rounded(c.recall_interval),
+                "f1": rounded(c.f1), "f1_interval_95": rounded(c.f1_interval),
             } for c in self.by_class},
             "never_predicted": self.never_predicted,
         }
+
+    def headlines(self):
+        """Return a line with the main figure, where the table does not have it."""
+        low, high = self.interval
+        return [f"accuracy {self.accuracy:.3f} (95 %: {low:.2f} to {high:.2f}, n = {self.n})"]
 
     def warnings(self):
         """Return a line for everything that the accuracy alone would hide."""
@@ -95,7 +105,7 @@ class Scores:
         width = max(5, *(len(tables.short(c.name)) for c in shown))
         lines = [f"{'class':<{width}} {'texts':>6}  precision  recall (95 %)        F1 (95 %)"]
         for c in shown:
-            recall, f1 = _with_interval(c.recall, c.recall_interval), _with_interval(
+            recall, f1 = with_interval(c.recall, c.recall_interval), with_interval(
                 c.f1, c.f1_interval)
             lines.append(f"{tables.short(c.name):<{width}} {c.n:>6,}  {c.precision:>9.2f}  "
                          f"{recall:<19}  {f1}".rstrip())
@@ -133,13 +143,13 @@ def scores(labels, predictions, names, seed=0, train_labels=None):
         interval=training.interval(correct, len(labels)),
         majority=names[majority], majority_share=float(n[majority] / len(labels)),
         macro_f1=float(f1_score(labels, predictions, average="macro", zero_division=0)),
-        macro_f1_interval=_middle(drawn[:, there].mean(1)),
+        macro_f1_interval=middle(drawn[:, there].mean(1)),
         by_class=[ClassScore(
             name=names[c], n=int(n[c]), predicted=int(predicted[c]),
             precision=float(precision[c]),
             recall=float(recall[c]) if n[c] else None,
             recall_interval=training.interval(int(confusion[c, c]), int(n[c])) if n[c] else None,
-            f1=float(f1[c]) if n[c] else None, f1_interval=_middle(drawn[:, c]) if n[c] else None,
+            f1=float(f1[c]) if n[c] else None, f1_interval=middle(drawn[:, c]) if n[c] else None,
         ) for c in every],
         never_predicted=[names[c] for c in every if n[c] and not predicted[c]],
     )
@@ -165,16 +175,19 @@ def _bootstrap(confusion, seed):
     return np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
 
 
-def _middle(values):
+def middle(values):
+    """Return the middle 95 % of values, as (low, high)."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _rounded(value):
+def rounded(value):
+    """Return a figure, or an interval, with four digits; None stays."""
     if value is None:
         return None
     return [round(end, 4) for end in value] if isinstance(value, tuple) else round(value, 4)
 
 
-def _with_interval(value, interval):
+def with_interval(value, interval):
+    """Return a figure and its interval in words, "none" for None."""
     return "none" if value is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

@@ -1,4 +1,9 @@
-"""Three splits out of checked rows: each text in one of them, each class in all of them."""
+"""Three splits out of checked rows: each text in one of them, each class in all of them.
+
+Of several labels a text, the shares are equal by the rarest label of each text, of a number to
+predict by tenths. Pairs that have a text in common go into one split, and with them the pairs
+that have one in common with those, as long as no such group is too large for it.
+"""
 
 import math
 
@@ -6,31 +11,40 @@ from helpers import markup, tables
 from helpers.errors import LearnerError
 
 SPLITS = ("train", "validation", "test")
+FEWEST = 10  # texts with a number to predict
+LARGEST_GROUP = 0.1  # of all pairs, that hang together by their texts
 
 
-def split(checked, ours, seed, notes):
+def split(checked, task, seed, notes):
     """Return {split: rows} for all splits, cutting what is missing from train.
 
-    `checked` has the rows of the splits that are given, their labels as numbers of the classes
-    `ours`. No text is in two splits. Raises LearnerError if a split or a class has too few texts.
+    `checked` has the rows of the splits that are given, their labels as the task has them. No
+    text is in two splits. Raises LearnerError if a split or a class has too few texts.
     """
-    rows = _without_conflicts(checked, notes)
+    rows = _without_conflicts(checked, notes, task.kind != "number")
     parts = {split: rows[rows["split"] == SPLITS.index(split)] for split in checked}
     missing = [split for split in SPLITS if split not in parts]
-    _refuse_small_classes(parts["train"], ours, missing)
+    if task.kind == "class":
+        _refuse_small_classes(parts["train"], task.names, missing)
+    elif missing and parts["train"]["same"].nunique() < FEWEST:
+        raise LearnerError(f"{parts['train']['same'].nunique()} different texts are too few for "
+                           f"{len(missing) + 1} splits. Find {FEWEST} or more.")
+    cut = _cut_groups if _in_groups(rows, parts, missing, notes) else _cut
     for split in reversed(missing):  # test, then validation, of what test leaves
         share = {"test": 0.2, "validation": 0.125}[split]
-        parts["train"], parts[split] = _cut(parts["train"], len(ours), share, seed)
+        parts["train"], parts[split] = cut(parts["train"], task, share, seed)
     parts = {split: parts[split] for split in SPLITS}
-    if missing:
-        _say_smallest_class(parts, ours, notes)
+    if missing and task.kind == "class":
+        _say_smallest_class(parts, task.names, notes)
     return parts
 
 
-def _without_conflicts(checked, notes):
+def _without_conflicts(checked, notes, contradict):
     """Return the rows of all splits, without texts of two labels or of a later split.
 
-    Copies of a text have the same number in the column `same`.
+    Copies of a text have the same number in the column `same`, those of a pair also with its
+    sides swapped. Only the same text with other labels is a contradiction, and that only if
+    labels `contradict` each other, as numbers do not: copies keep each its own.
     """
     import pandas as pd
 
@@ -38,9 +52,13 @@ def _without_conflicts(checked, notes):
         split=SPLITS.index(split),
         where=[f"{row} of {split}" if len(checked) > 1 else row for row in part.index],
     ) for split, part in checked.items()], ignore_index=True)
-    rows["same"] = pd.factorize(rows["text"].map(markup.folded))[0]
+    sides = [rows[column].map(markup.folded) for column in ("text", "text_pair")
+             if column in rows]
+    pairs = pd.Series(zip(*sides, strict=True), rows.index)
+    rows["same"] = pd.factorize(pairs.map(lambda pair: tuple(sorted(pair))))[0]
     copies = rows.groupby("same")
-    both = copies["label"].transform("min") != copies["label"].transform("max")
+    label = pd.Series(pd.factorize(rows["label"])[0], rows.index).groupby(pd.factorize(pairs)[0])
+    both = (label.transform("min") != label.transform("max")) & contradict
     later = ~both & (rows["split"] < copies["split"].transform("max"))
     notes.say_rows("Left out, because the text is there with different labels:",
                    rows["where"][both])
@@ -59,6 +77,50 @@ def _without_conflicts(checked, notes):
     return kept
 
 
+def _in_groups(rows, parts, missing, notes):
+    """Number the pairs of train by what hangs together, in place; say if a split cuts groups.
+
+    Returns False for single texts, and where groups are too large to be split.
+    """
+    if not missing or "text_pair" not in rows:
+        return False
+    import pandas as pd
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    train = parts["train"]
+    texts = pd.factorize(pd.concat([train["text"], train["text_pair"]]).map(markup.folded))[0]
+    first, second = texts[: len(train)], texts[len(train) :]
+    n = texts.max() + 1
+    _, group_of = connected_components(coo_array(([1] * len(train), (first, second)), (n, n)))
+    groups = group_of[first]
+    parts["train"] = train.assign(group=groups)
+    largest = pd.Series(groups).value_counts().iloc[0]
+    shared = len({*texts}) < 2 * train["same"].nunique()
+    if largest > max(2, LARGEST_GROUP * len(train)):
+        notes.say(f"{largest:,} of {len(train):,} pairs hang together by texts that they have in "
+                  "common, so a text may stand in several splits, each time in another pair.")
+        return False
+    if shared:
+        notes.say("Pairs that have a text in common are in one split.")
+    return bool(shared)
+
+
+def _cut_groups(rows, task, share, seed):
+    """Return the rows left and the rows cut off, groups whole, classes in about equal shares."""
+    import warnings
+
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class rarer than the folds
+        left, cut = next(folds.split(np.zeros(len(rows)), task.strata(rows["label"].tolist()),
+                                     rows["group"]))
+    return rows.iloc[left], rows.iloc[cut]
+
+
 def _refuse_small_classes(train, ours, missing):
     """Raise LearnerError for classes that cannot have a text in each of the splits."""
     different = train.drop_duplicates("same")["label"].value_counts()
@@ -74,7 +136,7 @@ def _refuse_small_classes(train, ours, missing):
             "such texts, or leave these rows out.")
 
 
-def _cut(rows, n_classes, share, seed):
+def _cut(rows, task, share, seed):
     """Return the rows left and the rows cut off, classes in equal shares, copies together.
 
     As `Dataset.train_test_split` draws it, but every class is in what is cut off.
@@ -83,7 +145,8 @@ def _cut(rows, n_classes, share, seed):
     from datasets.utils.stratify import stratified_shuffle_split_generate_indices
 
     unique = rows.drop_duplicates("same")
-    labels = unique["label"].to_numpy()
+    labels = _strata(unique, task)
+    n_classes = labels.max() + 1
     n = max(math.ceil(share * len(unique)), n_classes)
     # The function behind `train_test_split`, which itself reads every label on its own.
     left, cut = map(np.ndarray.tolist, next(stratified_shuffle_split_generate_indices(
@@ -96,6 +159,20 @@ def _cut(rows, n_classes, share, seed):
     same = unique["same"].to_numpy()
     return tuple(rows.iloc[np.concatenate([places[text] for text in same[half]])]
                  for half in (left, cut))
+
+
+def _strata(rows, task):
+    """Return the number of each row's stratum, (rows,); of labels, small ones are put together."""
+    import numpy as np
+
+    found = task.strata(rows["label"].tolist())
+    if task.kind == "class":
+        return found
+    _, found, counts = np.unique(found, return_inverse=True, return_counts=True)
+    small = counts[found] < 3
+    if small.any():
+        found = np.where(small, counts.argmax() if small.sum() < 3 else len(counts), found)
+    return np.unique(found, return_inverse=True)[1]
 
 
 def _say_smallest_class(parts, ours, notes):

@@ -1,10 +1,12 @@
 """Texts of your own to learn from: a file, a table in memory, or a data set on the Hub.
 
 Whatever the source, five steps lead to the same `Texts`: read it (`tables`), find its columns
-(`columns`), check every row (`rows`), sort out the classes (`classes`), split (`splits`). The
-columns are id, text, label (a `ClassLabel` that knows the names of the classes), domain and
-phenomenon; all is held in memory. Messages count the rows of a file as a spreadsheet does, the
-header being row 1, those of a table in memory from 0.
+(`columns`), check every row (`rows`), sort out the labels (`labels`), split (`splits`). The
+columns are id, text (of pairs text_pair, too), label, domain and phenomenon; all is held in
+memory. The label is a `ClassLabel` that knows the names of the classes; of several labels a text
+it is the list of their numbers (a `List` of `ClassLabel`), of a number to predict a float.
+Messages count the rows of a file as a spreadsheet does, the header being row 1, those of a table
+in memory from 0.
 """
 
 import re
@@ -13,9 +15,10 @@ from pathlib import Path
 
 from datasets import DatasetDict
 
-from helpers import classes, columns, paths, rows, splits, tables
+from helpers import columns, labels, paths, rows, splits, tables, tasks, together
 from helpers import report as reports
 from helpers.errors import LearnerError
+from helpers.rows import TEXTS
 from helpers.splits import SPLITS
 
 LONGEST_MESSAGE = 400  # characters
@@ -46,8 +49,8 @@ class _Notes(list):
             self.say(f"{what} {tables.where(list(numbers))}.")
 
 
-def load(source, text=None, label=None, *, header=True, encoding=None, drop_empty=False,
-         clean=False, seed=0, share=1.0):
+def load(source, text=None, label=None, *, task=None, header=True, encoding=None,
+         drop_empty=False, clean=False, seed=0, share=1.0):
     """Return labelled texts as `Texts`, a `DatasetDict` of train, validation and test.
 
     `source` is the path of a file (CSV with any separator, JSON, JSON lines, Parquet, Excel), a
@@ -57,14 +60,19 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
     different labels is left out.
 
     `text` and `label` name the columns; without them they are recognised where there is no
-    doubt. `header=False` is for a file whose first row is a text already; its columns are called
-    "1", "2" and so on. `encoding` is the file's; without it, it is found out. `drop_empty` leaves
-    out rows without text or label, `clean` takes HTML out of the texts, and a `share` below 1
-    reads that part of the rows of a file that is too big, drawn by `seed`. What is recognised,
-    left out or changed is printed and is in `notes`.
+    doubt. Two columns of `text` are a pair that is read together; several of `label` say yes or
+    no to a label each. `task` is "class" (one class a text), "labels" (several labels a text, or
+    none) or "number"; without it, that follows from the labels. `header=False` is for a file
+    whose first row is a text already; its columns are called "1", "2" and so on. `encoding` is
+    the file's; without it, it is found out. `drop_empty` leaves out rows without text or label,
+    `clean` takes HTML out of the texts, and a `share` below 1 reads that part of the rows of a
+    file that is too big, drawn by `seed`. What is recognised, left out or changed is printed and
+    is in `notes`.
 
     Raises LearnerError for everything that would train a wrong model, all at once.
     """
+    if task not in (None, *tasks.TASKS):
+        raise LearnerError(f"task={task!r} is none. Choose one of: {', '.join(tasks.TASKS)}.")
     parts = source if isinstance(source, Mapping) else {"train": source}
     _check_names_of_splits(parts)
     notes, problems, names, checked = _Notes(), [], {}, {}
@@ -75,11 +83,13 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
         for line in table.notes:
             notes.say(line)
         _check_whole(table, parts[split], header, text is not None or label is not None)
-        if found is None or any(list(table.cells).count(column) != 1 for column in found):
+        if found is None or any(list(table.cells).count(column) != 1
+                                for option in found for column in columns.each(option)):
             found = columns.find(table.name, table.cells, header, text, label)
             if found != (str(text or "text"), str(label or "label")):
-                notes.say(f"columns: text {tables.short(found[0])!r}, label "
-                          f"{tables.short(found[1])!r}")
+                notes.say(_columns(*found))
+            if label is None:
+                _say_several_labels(table, found, notes)
         if len(parts) == 1:
             _say_splits(table, notes)
         names[split] = table.name
@@ -88,14 +98,16 @@ def load(source, text=None, label=None, *, header=True, encoding=None, drop_empt
         checked[split], wrong = rows.check(table, split, *found, given, drop_empty, clean, notes)
         problems += table.problems + wrong
     _refuse(problems)
-    ours, checked, problems = classes.sort(names, checked, found[1], known, notes)
+    kind, checked, problems = labels.sort(names, checked, found[1], known, task,
+                                          len(SPLITS) - len(parts), notes)
     _refuse(problems)
-    parts = splits.split(checked, ours, seed, notes)
-    return Texts({split: dataset(part, ours) for split, part in parts.items()}, notes)
+    parts = splits.split(checked, kind, seed, notes)
+    return Texts({split: dataset(part, kind) for split, part in parts.items()}, notes)
 
 
-def from_hub(name, *, revision, configuration=None, text=None, label=None, splits=SPLITS):
-    """Return a data set of the Hub as `Texts`, with the columns and checks of `load`.
+def from_hub(name, *, revision, configuration=None, text=None, label=None, task=None,
+             splits=SPLITS):
+    """Return a data set of the Hub as `Texts`, with the columns, task and checks of `load`.
 
     `revision` pins the commit. `splits` names the Hub's splits for train, validation and test;
     None in the place of one cuts it from train, as happens where there is no validation split or
@@ -119,7 +131,7 @@ def from_hub(name, *, revision, configuration=None, text=None, label=None, split
                 f"{name} has no split {theirs!r}, only: {tables.listed(raw)}. Name three with "
                 "splits=…; None in the place of one cuts it from train."
             )
-    data = load(parts, text, label)
+    data = load(parts, text, label, task=task)
     data.notes[:0] = notes
     return data
 
@@ -127,8 +139,8 @@ def from_hub(name, *, revision, configuration=None, text=None, label=None, split
 def read_unlabelled(source, text=None, *, header=True, encoding=None):
     """Return a name for messages, ids, texts and notes: a text for every row, in order.
 
-    For texts whose labels are to be predicted. The ids are those of a column called id, else the
-    rows' numbers. An empty text stays.
+    For texts whose labels are to be predicted; a pair of texts is a tuple. The ids are those of a
+    column called id, else the rows' numbers. An empty text stays.
 
     Raises LearnerError for what cannot be read, and where the texts' column is in doubt.
     """
@@ -142,27 +154,61 @@ def unlabelled(table, source, text=None, header=True):
     column = columns.find_text(table.name, table.cells, header, text)
     notes = list(table.notes)
     if column not in (text, "text"):
-        notes.append(f"column: text {tables.short(column)!r}")
-    return table.name, rows.ids(table.cells), rows.as_texts(table.cells[column]), notes
+        notes.append(_columns(column))
+    texts = [rows.as_texts(table.cells[one]) for one in columns.each(column)]
+    return table.name, rows.ids(table.cells), (
+        texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))), notes
 
 
-def report(data, tokenizer, max_length=128):
+def report(data, tokenizer, max_length=128, keep="head", limit=None):
     """Return a `helpers.report.Report` on labelled texts, to be read before any training.
 
     `print` shows it, its `draw()` draws it. `max_length` is the number of tokens at which the
-    training is going to cut.
+    training is going to cut, `keep` what it reads of longer texts: "head", "tail", "ends" or
+    "windows"; `limit` is the number of tokens that the model reads at most, without it the
+    tokenizer's.
     """
-    return reports.report(data, tokenizer, max_length)
+    return reports.report(data, tokenizer, max_length, keep, limit)
 
 
-def dataset(rows, names):
-    """Return rows with our columns, the labels being numbers of classes, as a `Dataset`."""
-    from datasets import ClassLabel, Dataset, Features, Value
+def baseline(data):
+    """Return the scores of a bag of words on labelled texts, for a model to be compared with.
 
-    kinds = dict.fromkeys(("id", "text", "label", "domain", "phenomenon"), Value("string"))
-    features = Features(kinds | {"label": ClassLabel(names=list(names))})
+    `print` shows them; they are of the same kind as those of a model for the same task.
+    """
+    from helpers import bag_of_words
+
+    return bag_of_words.scores(data)
+
+
+def dataset(rows, task):
+    """Return rows with our columns as a `Dataset`, their labels as the task has them."""
+    from datasets import Dataset, Features, Value
+
+    kinds = dict.fromkeys(("id", *(column for column in TEXTS if column in rows), "label",
+                           "domain", "phenomenon"), Value("string"))
+    features = Features(kinds | {"label": task.feature()})
     return Dataset.from_dict({column: rows[column].tolist() for column in kinds},
                              features=features)
+
+
+def _columns(text, label=None):
+    """Return in a line which columns are read."""
+    text, label = ("" if option is None else " and ".join(
+        repr(tables.short(column)) for column in columns.each(option)) for option in (text, label))
+    both = " (a pair)" if " and " in text else ""
+    return (f"columns: text {text}{both}, label {label}" if label
+            else f"column{'s' * bool(both)}: text {text}{both}")
+
+
+def _say_several_labels(table, found, notes):
+    """Say that there are columns of yes and no beside the one of the labels."""
+    cells = table.cells.loc[:, ~table.cells.columns.duplicated()]
+    others = [c for c in cells if c not in {*columns.each(found[0]), *columns.each(found[1])}
+              and columns.judged(cells[c])["binary"]]
+    if isinstance(found[1], str) and (several := together.several_labels(cells, others, others)):
+        notes.say(f"{table.name}: {len(several)} other columns say yes or no. For several labels "
+                  f"a text: label={tables.short(','.join(several), 60)!r}")
 
 
 def _check_names_of_splits(parts):
@@ -210,6 +256,7 @@ def _say_splits(table, notes):
 def _class_names(part, label):
     """Return the names of the classes if a `Dataset` knows them, else None."""
     for column, feature in (getattr(part, "features", None) or {}).items():
+        feature = getattr(feature, "feature", feature)  # of a list
         if str(column).strip() == label and hasattr(feature, "names"):
             return list(feature.names)
     return None
@@ -236,10 +283,14 @@ def _downloaded(name, configuration, revision):
 
 def _is_secret(part, train, label):
     """Say whether no row of a Hub's split has a label, although those of train have."""
+    if label is not None and not isinstance(label, str):
+        return False  # a column for each of several labels
     column = label or next((column for column in getattr(train, "column_names", [])
                             if columns.plain(column) in ("label", "labels")), None)
     if column is None:
         return False
     if column not in part.column_names:
         return True
+    if part.data.schema.field(column).type.num_fields:
+        return False  # lists
     return set(part.data[column].unique().to_pylist()) <= {-1, "-1", None, ""}

@@ -141,6 +141,35 @@ def predict(model, tokenizer, texts, batch_size=32, max_length=None):
 
 
 @torch.inference_mode()
+def logits(model, tokenizer, texts, pairs=None, *, batch_size=32, max_length=None, keep="head"):
+    """Return the logits of what is read of each text, (rows, outputs), and each row's text.
+
+    That is a row a text, or several where `keep` is "windows" (`batching.encode`); `pairs` are
+    the second texts, where there are any.
+    """
+    from transformers.data.data_collator import pad_without_fast_tokenizer_warning as pad
+
+    model.eval()
+    batching.check_pad_token(tokenizer)
+    length = most_tokens(model, tokenizer, max_length)
+    encoded, owners = batching.encode(tokenizer, list(texts), pairs, length, keep)
+    found = []
+    for start in range(0, len(owners), batch_size):
+        part = {name: rows[start : start + batch_size] for name, rows in encoded.items()}
+        batch = pad(tokenizer, part, return_tensors="pt").to(model.device)
+        found.append(model(**batch).logits.float().cpu())
+    return torch.cat(found), list(owners)
+
+
+def means(answers, owners):
+    """Return the mean answers of each text, (texts, outputs); row i is one of text owners[i]."""
+    owners = torch.as_tensor(owners)
+    counts = torch.bincount(owners)
+    summed = torch.zeros(len(counts), answers.shape[1]).index_add_(0, owners, answers.float())
+    return summed / counts[:, None]
+
+
+@torch.inference_mode()
 def embed(encoder, tokenizer, texts, batch_size=64, max_length=None):
     """Return one unit vector a text, shape (texts, hidden size): the mean of its hidden states.
 

@@ -18,6 +18,9 @@ from helpers import command
     ("such as encoding='cp1252'.", "such as --encoding cp1252."),
     ("Take a part with share=0.1.", "Take a part with --share 0.1."),
     ("max_length=512 cuts none, but", "--max-length 512 cuts none, but"),
+    ("task='number' predicts", "--task number predicts"),
+    ("keep='tail' reads", "--long tail reads"),
+    ("Leave task=… out", "Leave --task … out"), ("label='a,b'", "--label a,b"),
     ("The text is empty in row 7.", "The text is empty in row 7."),
     ("context=5 and texts='a'", "context=5 and texts='a'"),
 ])
@@ -40,15 +43,16 @@ def read(*given):
 
 def test_the_options_are_those_of_texts_load():
     assert command.reading(read()) == {
-        "text": None, "label": None, "header": True, "encoding": None, "drop_empty": False,
-        "clean": False, "share": 1.0,
+        "text": None, "label": None, "task": None, "header": True, "encoding": None,
+        "drop_empty": False, "clean": False, "share": 1.0,
     }
-    given = read("--data", "a.csv", "--text", "t", "--label", "l", "--no-header", "--encoding",
-                 "cp1252", "--drop-empty", "--clean", "--share", "0.5")
+    given = read("--data", "a.csv", "--text", "t", "--label", "l", "--task", "class",
+                 "--no-header", "--encoding", "cp1252", "--drop-empty", "--clean", "--share",
+                 "0.5")
     assert given.data == "a.csv"
     assert command.reading(given) == {
-        "text": "t", "label": "l", "header": False, "encoding": "cp1252", "drop_empty": True,
-        "clean": True, "share": 0.5,
+        "text": "t", "label": "l", "task": "class", "header": False, "encoding": "cp1252",
+        "drop_empty": True, "clean": True, "share": 0.5,
     }
 
 

@@ -38,6 +38,7 @@ from helpers import (
     recipes,
     sharing,
     speed,
+    tasks,
     training,
 )
 from helpers import texts as own_texts
@@ -621,9 +622,10 @@ def test_a_class_that_is_never_predicted_is_warned_of_with_what_may_help(data, t
 
 
 def test_weights_make_every_class_count_the_same():
-    weights = recipes.class_weights("balanced", [0] * 6 + [1] * 2 + [2] * 1, 3)
+    task = tasks.Classes(("a", "b", "c"))
+    weights = task.weights("balanced", [0] * 6 + [1] * 2 + [2] * 1)
     assert weights.tolist() == pytest.approx([9 / (3 * 6), 9 / (3 * 2), 9 / (3 * 1)])
-    assert recipes.class_weights(None, [0, 1], 2) is None
+    assert task.weights(None, [0, 1]) is None
 
 
 def test_a_run_that_goes_on_chooses_the_same_epoch(three, made_three, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The picture of a report on texts: their classes by split, and how long they are."""
+"""The picture of a report on texts: their classes, labels or numbers by split, and lengths."""
 
 import math
 
@@ -6,6 +6,7 @@ from helpers import plots, tables
 from helpers.plots import GREY, MUTED, ORANGE
 
 CLASSES = 8  # that are drawn
+SHOWN = {"class": "classes'", "labels": "labels'", "number": "ranges'"}
 
 
 @plots.styled
@@ -20,8 +21,8 @@ def data_report(report):
                                           gridspec_kw={"height_ratios": [upper, 2.6]})
     shown = _classes(bars, report)
     cut = _lengths(histogram, report)
-    plots.show(figure, f"Two panels. Bars of the classes' shares by split: {shown}. Histogram of "
-                       f"tokens a text: {cut}, the longest has {report.longest}.")
+    plots.show(figure, f"Two panels. Bars of the {SHOWN[report.kind]} shares by split: {shown}. "
+                       f"Histogram of tokens a text: {cut}, the longest has {report.longest}.")
 
 
 def percent(share):
@@ -35,7 +36,7 @@ def _classes(axes, report):
     names = [c for c in train if c in largest]
     height = 0.8 / len(report.counts)
     for place, (split, counts) in enumerate(report.counts.items()):
-        total = max(1, sum(counts.values()))
+        total = max(1, report.sizes[split])
         drawn = axes.barh([row + place * height for row in range(len(names))],
                           [counts[c] / total for c in names], height=0.9 * height,
                           label=f"{split}: {total:,}")
@@ -43,14 +44,16 @@ def _classes(axes, report):
     plots.name_rows(axes, names)
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(names))],
                     [tables.short(c, 26) for c in names])
-    total = sum(train.values())
-    share = train[report.majority] / total
-    more = f", the {len(names)} largest of {len(train)} classes" if len(names) < len(train) else ""
+    share = train[report.majority] / report.sizes["train"]
+    what = "labels" if report.kind == "labels" else "classes"
+    more = f", the {len(names)} largest of {len(train)} {what}" if len(names) < len(train) else ""
     axes.set(xlabel="share of the split's texts (numbers: texts)" + more, xlim=(0, None))
     axes.margins(x=0.12)
     called = f", “{report.majority}”," if len(report.majority) <= 12 else ""
-    axes.set_title(f"The largest class{called} has {share:.0%} of the training texts",
-                   fontsize=11)
+    largest = {"class": f"The largest class{called} has",
+               "labels": f"The most frequent label{called} is that of",
+               "number": f"The fullest range{called} has"}[report.kind]
+    axes.set_title(f"{largest} {share:.0%} of the training texts", fontsize=11)
     axes.figure.legend(loc="outside upper right", ncols=len(report.counts), fontsize=9)
     return "; ".join(
         f"{tables.short(c, 26)} " + ", ".join(
@@ -76,8 +79,10 @@ def _lengths(axes, report):
     if end < most:
         axes.annotate("and longer", (1, 0), xycoords="axes fraction", xytext=(0, 14),
                       textcoords="offset points", ha="right", color=GREY)
+    read = "read in windows" if report.keep == "windows" else "cut"
     cut = (f"{percent(report.cut)} of the texts are longer than {report.max_length} tokens "
-           "and are cut" if report.cut else f"No text is longer than {report.max_length} tokens")
+           f"and are {read}" if report.cut else
+           f"No text is longer than {report.max_length} tokens")
     sample = f" (a sample of {len(report.lengths):,})" if report.sampled else ""
     axes.set(xlabel="tokens in a text, with those that the tokenizer adds" + sample,
              ylabel="texts", xlim=(0, None))
