@@ -1,0 +1,828 @@
+"""The field's common failures, each raised for real: `FAILURES` is {ailment: functions}.
+
+`python tests/failures.py` raises them all and prints what each says. Models are tiny and random,
+nothing is downloaded. `NEAR` has near misses: the same words, but another cause.
+"""
+
+import collections
+import functools
+import http.server
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+import types
+import zipfile
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import datasets
+import numpy as np
+import torch
+import transformers
+from torch.nn import functional
+
+from helpers import checkpoints, texts
+
+FAILURES = collections.defaultdict(list)
+WIDTH = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "intermediate_size": 32}
+BERT = checkpoints.find("bert").path
+GPT2 = checkpoints.find("gpt2").path
+ROWS = {"text": ["A good room.", "A bad one, and cold."], "label": [1, 0]}
+
+
+def failure(name):
+    """Enter a function of a folder that raises an ailment's failure."""
+    def enter(function):
+        FAILURES[name].append(function)
+        return function
+    return enter
+
+
+@functools.cache
+def tokenizer():
+    return transformers.AutoTokenizer.from_pretrained(BERT)
+
+
+@functools.cache
+def gpt2_tokenizer():
+    return transformers.AutoTokenizer.from_pretrained(GPT2)
+
+
+def bert(**settings):
+    torch.manual_seed(0)
+    config = transformers.BertConfig(**WIDTH | settings)
+    return transformers.BertForSequenceClassification(config)
+
+
+def gpt2(kind=transformers.GPT2LMHeadModel, **settings):
+    torch.manual_seed(0)
+    return kind(transformers.GPT2Config(
+        vocab_size=8192, n_embd=16, n_layer=1, n_head=2, n_positions=64, bos_token_id=0,
+        eos_token_id=0, **settings))
+
+
+def batch():
+    return tokenizer()(ROWS["text"], padding=True, return_tensors="pt")
+
+
+def encoded(**columns):
+    rows = tokenizer()(ROWS["text"])
+    return datasets.Dataset.from_dict({**rows, **columns})
+
+
+def arguments(folder, **settings):
+    return transformers.TrainingArguments(
+        str(folder), **{"use_cpu": True, "report_to": "none", "disable_tqdm": True} | settings)
+
+
+def trainer(folder, rows=None, settings=(), **others):
+    return transformers.Trainer(
+        bert(), arguments(folder, **dict(settings)),
+        train_dataset=encoded(label=[1, 0]) if rows is None else rows,
+        **{"processing_class": tokenizer()} | others)
+
+
+# Names that are gone
+
+@failure("transformers-adamw")
+def _(folder):
+    from transformers import AdamW  # noqa: F401
+
+
+@failure("transformers-adamw")
+def _(folder):
+    transformers.AdamW(bert().parameters(), lr=1e-4)
+
+
+@failure("tensorflow-gone")
+def _(folder):
+    from transformers import TFBertForSequenceClassification  # noqa: F401
+
+
+@failure("tensorflow-gone")
+def _(folder):
+    transformers.TFAutoModel.from_pretrained(BERT)
+
+
+@failure("transformers-name-gone")
+def _(folder):
+    from transformers import TextDataset  # noqa: F401
+
+
+@failure("encode-plus")
+def _(folder):
+    tokenizer().batch_encode_plus(ROWS["text"], padding=True)
+
+
+@failure("encode-plus")
+def _(folder):
+    tokenizer().encode_plus("A good room.", max_length=8, truncation=True)
+
+
+@failure("training-argument-gone")
+def _(folder):
+    arguments(folder, evaluation_strategy="epoch")
+
+
+@failure("training-argument-gone")
+def _(folder):
+    transformers.TrainingArguments(output_dir=folder, no_cuda=True)
+
+
+@failure("training-argument-gone")
+def _(folder):
+    arguments(folder, per_gpu_train_batch_size=8)
+
+
+@failure("trainer-tokenizer")
+def _(folder):
+    transformers.Trainer(bert(), arguments(folder), tokenizer=tokenizer())
+
+
+@failure("load-metric")
+def _(folder):
+    from datasets import load_metric  # noqa: F401
+
+
+@failure("load-metric")
+def _(folder):
+    datasets.load_metric("accuracy")
+
+
+@failure("loading-script")
+def _(folder):
+    (folder / "mine.py").write_text("import datasets\n")
+    datasets.load_dataset(str(folder / "mine.py"))
+
+
+@failure("shadowed-module")
+def _(folder):
+    (folder / "datasets.py").write_text("from datasets import load_dataset\n")
+    script(folder, "import datasets")
+
+
+@failure("shadowed-module")
+def _(folder):
+    (folder / "transformers.py").write_text("import transformers\nprint(transformers.pipeline)\n")
+    script(folder, "import transformers")
+
+
+def script(folder, source, **environment):
+    """Run source as a script in a folder; what it prints on stderr becomes a `Printed`."""
+    (folder / "mine_main.py").write_text(textwrap.dedent(source))
+    done = subprocess.run([sys.executable, "mine_main.py"], cwd=folder, capture_output=True,
+                          text=True, env={**os.environ, **environment}, check=False)
+    raise Printed(done.stderr)
+
+
+class Printed(Exception):
+    """The traceback of another process, as text."""
+
+
+# Checkpoints
+
+@failure("wrong-folder")
+def _(folder):
+    transformers.AutoModel.from_pretrained(str(folder / "my" / "own" / "model"))
+
+
+@failure("no-network")
+def _(folder):
+    transformers.AutoModel.from_pretrained("nobody/has-this-model")
+
+
+@failure("no-network")
+def _(folder):
+    transformers.AutoTokenizer.from_pretrained("bert-base-made-up")
+
+
+def answering(folder, status, code, words):
+    """Ask a Hub on this machine that answers every request with one status."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("X-Error-Message", words)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            script(folder, """
+                import transformers
+                transformers.AutoConfig.from_pretrained("gpt4")
+            """, HF_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HF_HUB_OFFLINE="0",
+                HF_HOME=str(folder), HF_HUB_DISABLE_TELEMETRY="1")
+        finally:
+            server.shutdown()
+
+
+@failure("no-such-checkpoint")
+def _(folder):
+    answering(folder, 404, "RepoNotFound", "Repository not found")
+
+
+@failure("gated")
+def _(folder):
+    answering(folder, 403, "GatedRepo", "Access to model is restricted")
+
+
+@failure("no-config")
+def _(folder):
+    transformers.AutoModel.from_pretrained(str(folder))
+
+
+@failure("no-config")
+def _(folder):
+    (folder / "config.json").write_text("{}")
+    transformers.AutoModel.from_pretrained(str(folder))
+
+
+@failure("no-weights")
+def _(folder):
+    bert().config.save_pretrained(folder)
+    transformers.AutoModel.from_pretrained(str(folder))
+
+
+@failure("no-tokenizer")
+def _(folder):
+    bert().save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(str(folder))
+
+
+@failure("broken-weights")
+def _(folder):
+    bert().save_pretrained(folder)
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid")
+    transformers.AutoModel.from_pretrained(str(folder))
+
+
+@failure("wrong-auto-class")
+def _(folder):
+    transformers.AutoModelForMaskedLM.from_config(transformers.GPT2Config())
+
+
+@failure("unknown-architecture")
+def _(folder):
+    (folder / "config.json").write_text('{"model_type": "bert-from-next-year"}')
+    transformers.AutoModel.from_pretrained(str(folder))
+
+
+@failure("head-of-another-size")
+def _(folder):
+    bert(num_labels=3).save_pretrained(folder)
+    transformers.BertForSequenceClassification.from_pretrained(folder, num_labels=2)
+
+
+@failure("head-of-another-size")
+def _(folder):
+    bert(num_labels=2).load_state_dict(bert(num_labels=5).state_dict())
+
+
+@failure("state-dict-prefix")
+def _(folder):
+    bert().load_state_dict(torch.nn.DataParallel(bert()).state_dict())
+
+
+@failure("state-dict-of-another-model")
+def _(folder):
+    bert().load_state_dict(bert().bert.state_dict())
+
+
+@failure("weights-only")
+def _(folder):
+    torch.save(bert(), folder / "model.pt")
+    torch.load(folder / "model.pt")
+
+
+@failure("saved-on-a-gpu")
+def _(folder):
+    torch.save({"weight": torch.ones(3)}, folder / "cpu.pt")
+    with zipfile.ZipFile(folder / "cpu.pt") as old, zipfile.ZipFile(folder / "g.pt", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"\x03\x00\x00\x00cpu",
+                                                      b"\x06\x00\x00\x00cuda:0"))
+    torch.load(folder / "g.pt")
+
+
+# Texts
+
+@failure("no-text-for-the-tokenizer")
+def _(folder):
+    rows = datasets.Dataset.from_dict(ROWS)
+    tokenizer()(rows["text"], truncation=True)
+
+
+@failure("no-text-for-the-tokenizer")
+def _(folder):
+    tokenizer()(float("nan"))
+
+
+@failure("no-text-for-the-tokenizer")
+def _(folder):
+    tokenizer()(["A room.", None], padding=True)
+
+
+@failure("no-text-for-the-tokenizer")
+def _(folder):
+    import pandas as pd
+
+    tokenizer()(pd.Series(ROWS["text"]))
+
+
+@failure("no-pad-token")
+def _(folder):
+    gpt2_tokenizer()(ROWS["text"], padding=True)
+
+
+@failure("no-pad-token")
+def _(folder):
+    transformers.DataCollatorWithPadding(gpt2_tokenizer())(
+        [gpt2_tokenizer()(text) for text in ROWS["text"]])
+
+
+@failure("no-pad-id-in-the-model")
+def _(folder):
+    gpt2(transformers.GPT2ForSequenceClassification)(torch.ones(2, 4, dtype=torch.long))
+
+
+@failure("none-in-a-tensor")
+def _(folder):
+    ids = gpt2_tokenizer()("A good room.")["input_ids"]
+    torch.tensor(ids + [gpt2_tokenizer().pad_token_id] * 3)
+
+
+@failure("rows-of-different-lengths")
+def _(folder):
+    tokenizer()(ROWS["text"], return_tensors="pt")
+
+
+@failure("rows-of-different-lengths")
+def _(folder):
+    rows = encoded(label=[1, 0]).with_format("torch")
+    next(iter(torch.utils.data.DataLoader(rows, batch_size=2)))
+
+
+@failure("rows-of-different-lengths")
+def _(folder):
+    rows = tokenizer()(ROWS["text"])
+    next(iter(torch.utils.data.DataLoader(rows["input_ids"], batch_size=2)))
+
+
+@failure("rows-of-different-lengths")
+def _(folder):
+    torch.tensor(tokenizer()(ROWS["text"])["input_ids"])
+
+
+@failure("rows-of-different-lengths")
+def _(folder):
+    trainer(folder, processing_class=None).train()
+
+
+@failure("text-too-long")
+def _(folder):
+    bert(max_position_embeddings=32)(torch.ones(1, 40, dtype=torch.long))
+
+
+@failure("text-too-long")
+def _(folder):
+    model = bert(max_position_embeddings=32)
+    rows = tokenizer()("many rooms " * 40, return_tensors="pt")
+    model(**rows)
+
+
+@failure("text-too-long")
+def _(folder):
+    transformers.pipeline("text-classification", bert(), tokenizer=tokenizer(), device="cpu")(
+        "one more room " * 400)
+
+
+@failure("text-too-long")
+def _(folder):
+    gpt2()(torch.ones(1, 80, dtype=torch.long))
+
+
+@failure("id-outside-the-vocabulary")
+def _(folder):
+    bert(vocab_size=100)(**batch())
+
+
+@failure("id-outside-the-vocabulary")
+def _(folder):
+    torch.nn.Embedding(10, 4)(torch.tensor([[1, 10]]))
+
+
+@failure("lists-instead-of-tensors")
+def _(folder):
+    bert()(**tokenizer()("A good room."))
+
+
+@failure("no-batch-dimension")
+def _(folder):
+    bert()(torch.tensor(tokenizer()("A good room.")["input_ids"]))
+
+
+@failure("argument-the-model-lacks")
+def _(folder):
+    config = transformers.DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+    transformers.DistilBertForSequenceClassification(config)(
+        input_ids=torch.ones(1, 3, dtype=torch.long), segment_ids=torch.zeros(1, 3))
+
+
+@failure("argument-the-model-lacks")
+def _(folder):
+    bert()(**batch(), label=torch.tensor([1, 0]))
+
+
+@failure("ids-as-floats")
+def _(folder):
+    bert()(torch.tensor([[101.0, 102.0]]))
+
+
+# Labels
+
+@failure("label-out-of-range")
+def _(folder):
+    bert()(**batch(), labels=torch.tensor([1, 2]))
+
+
+@failure("label-out-of-range")
+def _(folder):
+    trainer(folder, encoded(label=[1, 2])).train()
+
+
+@failure("labels-as-floats")
+def _(folder):
+    bert()(**batch(), labels=torch.tensor([1.0, 0.0]))
+
+
+@failure("labels-as-floats")
+def _(folder):
+    trainer(folder, encoded(label=[1.0, 0.0])).train()
+
+
+@failure("labels-as-strings")
+def _(folder):
+    torch.tensor(["positive", "negative"])
+
+
+@failure("labels-as-strings")
+def _(folder):
+    trainer(folder, encoded(label=["good", "bad"])).train()
+
+
+@failure("labels-as-strings")
+def _(folder):
+    tokenizer().pad([{"input_ids": [1, 2], "labels": "good"}], return_tensors="pt")
+
+
+@failure("label-per-text-for-a-language-model")
+def _(folder):
+    gpt2()(input_ids=torch.ones(2, 7, dtype=torch.long), labels=torch.tensor([1, 0]))
+
+
+@failure("label-per-text-for-a-language-model")
+def _(folder):
+    config = transformers.BertConfig(**WIDTH)
+    transformers.BertForMaskedLM(config)(**batch(), labels=torch.tensor([1, 0]))
+
+
+@failure("one-label-is-a-regression")
+def _(folder):
+    bert(num_labels=1)(**batch(), labels=torch.tensor([1, 0])).loss.backward()
+
+
+@failure("labels-of-another-integer-type")
+def _(folder):
+    functional.cross_entropy(torch.zeros(2, 2), torch.tensor([1, 0], dtype=torch.int32))
+
+
+@failure("several-labels-as-integers")
+def _(folder):
+    model = bert(problem_type="multi_label_classification")
+    model(**batch(), labels=torch.tensor([[1, 0], [0, 1]]))
+
+
+@failure("no-labels-no-loss")
+def _(folder):
+    trainer(folder, encoded(target=[1, 0])).train()
+
+
+@failure("no-labels-no-loss")
+def _(folder):
+    bert()(**batch()).loss.backward()
+
+
+@failure("output-unpacked")
+def _(folder):
+    loss, logits = bert()(**batch(), labels=torch.tensor([1, 0]))
+    loss.backward()
+
+
+@failure("output-unpacked")
+def _(folder):
+    loss, logits = bert()(**batch(), labels=torch.tensor([1, 0]))
+    logits.argmax(-1)
+
+
+# The Trainer
+
+@failure("no-eval-dataset")
+def _(folder):
+    trainer(folder).evaluate()
+
+
+@failure("no-eval-dataset")
+def _(folder):
+    trainer(folder, settings={"eval_strategy": "epoch"}).train()
+
+
+@failure("strategies-differ")
+def _(folder):
+    arguments(folder, load_best_model_at_end=True, eval_strategy="epoch", save_strategy="steps")
+
+
+@failure("no-columns")
+def _(folder):
+    trainer(folder, datasets.Dataset.from_dict(ROWS)).train()
+
+
+@failure("early-stopping")
+def _(folder):
+    trainer(folder, callbacks=[transformers.EarlyStoppingCallback()]).train()
+
+
+@failure("metric-not-found")
+def _(folder):
+    trainer(folder, eval_dataset=encoded(label=[1, 0]), settings={
+        "load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch",
+        "metric_for_best_model": "f1", "num_train_epochs": 1}).train()
+
+
+@failure("nothing-to-resume")
+def _(folder):
+    trainer(folder).train(resume_from_checkpoint=True)
+
+
+@failure("half-precision-without-a-gpu")
+def _(folder):
+    trainer(folder, settings={"fp16": True}).train()
+
+
+@failure("empty-data-set")
+def _(folder):
+    torch.utils.data.DataLoader(encoded().select([]), batch_size=2, shuffle=True)
+
+
+@failure("name-not-defined")
+def _(folder):
+    trainer(folder, train_dataset=tokenized_train)  # noqa: F821
+
+
+# Tensors
+
+@failure("devices-differ")
+def _(folder):
+    bert().to("meta")(**batch())
+
+
+@failure("devices-differ")
+def _(folder):
+    torch.nn.Linear(4, 2, device="meta")(torch.ones(1, 4))
+
+
+@failure("out-of-memory")
+def _(folder):
+    torch.empty(2**46, dtype=torch.uint8)
+
+
+@failure("no-cuda")
+def _(folder):
+    torch.ones(1).to("cuda")
+
+
+@failure("no-cuda")
+def _(folder):
+    bert().cuda()
+
+
+@failure("numpy-of-a-gradient")
+def _(folder):
+    bert()(**batch()).logits.numpy()
+
+
+@failure("backward-twice")
+def _(folder):
+    loss = bert()(**batch(), labels=torch.tensor([1, 0])).loss
+    loss.backward()
+    loss.backward()
+
+
+@failure("nothing-to-train")
+def _(folder):
+    model = bert().requires_grad_(False)
+    model(**batch(), labels=torch.tensor([1, 0])).loss.backward()
+
+
+@failure("nothing-to-train")
+def _(folder):
+    torch.optim.AdamW(p for p in bert().requires_grad_(False).parameters() if p.requires_grad)
+
+
+@failure("nothing-to-train")
+def _(folder):
+    with torch.no_grad():
+        loss = bert()(**batch(), labels=torch.tensor([1, 0])).loss
+    loss.backward()
+
+
+@failure("changed-in-place")
+def _(folder):
+    weight = torch.ones(2, requires_grad=True)
+    hidden = weight.exp()
+    hidden += 1
+    (hidden * hidden).sum().backward()
+    hidden = weight.exp()
+    loss = (hidden * hidden).sum()
+    hidden[0] = 0.0
+    loss.backward()
+
+
+@failure("dtypes-differ")
+def _(folder):
+    torch.nn.Linear(4, 2, dtype=torch.float16)(torch.ones(1, 4))
+
+
+@failure("dtypes-differ")
+def _(folder):
+    model = bert()
+    model.bert.half()
+    model(**batch())
+
+
+@failure("shapes-differ")
+def _(folder):
+    model = bert()
+    model.classifier = torch.nn.Linear(768, 2)
+    model(**batch())
+
+
+# Data
+
+@failure("no-such-column")
+def _(folder):
+    datasets.Dataset.from_dict(ROWS).remove_columns(["txt"])
+
+
+@failure("no-such-column")
+def _(folder):
+    datasets.Dataset.from_dict(ROWS)["txt"]
+
+
+@failure("no-such-column")
+def _(folder):
+    datasets.Dataset.from_dict(ROWS).map(lambda row: tokenizer()(row["review"]))
+
+
+@failure("no-such-column")
+def _(folder):
+    import pandas as pd
+
+    pd.DataFrame(ROWS)["review"]
+
+
+@failure("no-such-split")
+def _(folder):
+    datasets.DatasetDict({"train": encoded()})["validation"]
+
+
+@failure("no-such-split")
+def _(folder):
+    (folder / "mine.csv").write_text("text,label\na,1\n")
+    datasets.load_dataset("csv", data_files=str(folder / "mine.csv"), split="test",
+                          cache_dir=folder)
+
+
+@failure("files-with-other-columns")
+def _(folder):
+    (folder / "a.csv").write_text("text,label\na,1\n")
+    (folder / "b.csv").write_text("review,stars\na,1\n")
+    datasets.load_dataset("csv", data_files=[str(folder / f"{n}.csv") for n in "ab"],
+                          cache_dir=folder)
+
+
+@failure("no-classes-to-stratify")
+def _(folder):
+    datasets.Dataset.from_dict(ROWS).train_test_split(0.5, stratify_by_column="label")
+
+
+@failure("file-not-found")
+def _(folder):
+    datasets.load_dataset("csv", data_files="reviews/of-nobody.csv")
+
+
+@failure("file-not-found")
+def _(folder):
+    import pandas as pd
+
+    pd.read_csv(folder / "reviews.csv")
+
+
+@failure("encoding")
+def _(folder):
+    import pandas as pd
+
+    (folder / "latin.csv").write_bytes("text\nGrüße\n".encode("latin-1"))
+    pd.read_csv(folder / "latin.csv")
+
+
+@failure("encoding")
+def _(folder):
+    (folder / "latin.csv").write_bytes("text\nGrüße\n".encode("latin-1"))
+    (folder / "latin.csv").read_text(encoding="utf-8")
+
+
+# Around it
+
+@failure("module-missing")
+def _(folder):
+    import evaluate_of_nobody  # noqa: F401
+
+
+@failure("no-main-guard")
+def _(folder):
+    script(folder, """
+        import multiprocessing
+        multiprocessing.set_start_method("spawn", force=True)
+        with multiprocessing.Pool(1) as pool:
+            pool.map(abs, [1])
+    """)
+
+
+@failure("cannot-be-pickled")
+def _(folder):
+    pickle.dumps(lambda rows: rows)
+
+
+@failure("cannot-be-pickled")
+def _(folder):
+    loader = torch.utils.data.DataLoader([1, 2], num_workers=1, collate_fn=lambda rows: rows,
+                                         multiprocessing_context="spawn")
+    next(iter(loader))
+
+
+@failure("disk-full")
+def _(folder):
+    with open("/dev/full", "w") as file:
+        file.write("x" * 100_000)
+
+
+@failure("learner-error")
+def _(folder):
+    texts.load(folder / "nothing.csv")
+
+
+def main():
+    """Raise every failure and print its last lines."""
+    import tempfile
+    import time
+    import traceback
+
+    transformers.logging.set_verbosity_error()
+    wanted = sys.argv[1:]
+    for name, functions in FAILURES.items():
+        if wanted and name not in wanted:
+            continue
+        for function in functions:
+            start = time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    function(pathlib.Path(folder))
+                    print(f"== {name}: RAISES NOTHING")
+                except Exception as error:
+                    chain, one = [], error
+                    while one is not None:
+                        chain.append(one)
+                        one = one.__cause__ or one.__context__
+                    took = time.perf_counter() - start
+                    print(f"== {name} ({took:.2f} s)")
+                    for one in reversed(chain):
+                        last = traceback.extract_tb(one.__traceback__)[-1]
+                        said = str(one) if not isinstance(one, Printed) else str(one)[-700:]
+                        print(f"   {type(one).__module__}.{type(one).__name__}: {said[:600]}")
+                        print(f"     at {last.filename[-60:]} {last.name}: {last.line}")
+
+
+if __name__ == "__main__":
+    main()
