@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 TRANSFORMERS, MODEL = r"/transformers/", r"/(?:transformers|modules)/(?:models|.*modeling_)"
 TORCH, DATASETS = r"/torch/", r"/datasets/\w"
 COLLATING = r"/torch/utils/data/_utils/collate\.py"
+TITLES = {  # of the notebooks
+    "00": "Start here", "01": "Loading BERT", "02": "Tokenizing", "03": "The manual training loop",
+    "04": "The Trainer", "05": "GPT-2", "07": "When training goes wrong", "11": "Scaling out",
+    "13": "Old recipes, repaired",
+}
 KEYWORD = r"got an unexpected keyword argument '(?P<name>\w+)'"
 
 
@@ -163,7 +168,7 @@ ALL = (
          Sign("RepositoryNotFoundError"),
          Sign("OSError HfHubHTTPError", r"Repository Not Found for url",
               where=r"/(?:transformers|huggingface_hub|datasets)/")),
-        "There is no folder and no repository of that name {name}",
+        "There is no folder and no repository called {name}.",
         "Look the name up on the Hub. There is no \"gpt4\": GPT-4's weights are not published.",
         "13"),
     Ailment(
@@ -224,8 +229,7 @@ ALL = (
         "unknown-architecture",
         (Sign("ValueError", r"has model type `(?P<name>[^`]*)` but Transformers does not "
               r"recognize"),
-         Sign("KeyError", r"^'[\w-]+'$", where=r"/configuration_auto\.py (?!.*KeyError\(key\))"
-              r".*CONFIG_MAPPING\[config_dict")),
+         Sign("KeyError", where=r"/configuration_auto\.py .*CONFIG_MAPPING\[config_dict")),
         "The checkpoint is of a kind ({name}) that the installed transformers does not know.",
         "Update transformers, if the checkpoint is new; else its config.json has a typing error.",
         "01"),
@@ -562,7 +566,7 @@ ALL = (
               outside=TRANSFORMERS),
          Sign("FileNotFoundError DataFilesNotFoundError", r"Unable to find '(?P<name>[^']*)'|"
               r"Couldn't find (?:any data file|a dataset script)|No \(supported\) data files")),
-        "No file is there under the name {name}",
+        "No file is there: {name}",
         "Paths start from the kernel's folder: print os.getcwd(), and use Path(…).resolve().",
         "00"),
 

@@ -765,8 +765,9 @@ def _(folder):
     script(folder, """
         import multiprocessing
         multiprocessing.set_start_method("spawn", force=True)
-        with multiprocessing.Pool(1) as pool:
-            pool.map(abs, [1])
+        one = multiprocessing.Process(target=print)
+        one.start()
+        one.join()
     """)
 
 
