@@ -255,12 +255,6 @@ def _(folder):
     transformers.AutoModel.from_pretrained(str(folder))
 
 
-@failure("no-tokenizer")
-def _(folder):
-    bert().save_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(str(folder))
-
-
 @failure("broken-weights")
 def _(folder):
     bert().save_pretrained(folder)
@@ -435,14 +429,13 @@ def _(folder):
 
 @failure("argument-the-model-lacks")
 def _(folder):
-    config = transformers.DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=32)
-    transformers.DistilBertForSequenceClassification(config)(
-        input_ids=torch.ones(1, 3, dtype=torch.long), segment_ids=torch.zeros(1, 3))
+    torch.nn.Sequential(Reader())(torch.ones(1, 2))  # the wrapper calls forward without a mask
+    Reader()(torch.ones(1, 2), token_type_ids=torch.zeros(1, 2))
 
 
-@failure("argument-the-model-lacks")
-def _(folder):
-    bert()(**batch(), label=torch.tensor([1, 0]))
+class Reader(torch.nn.Module):
+    def forward(self, input_ids):
+        return input_ids
 
 
 @failure("ids-as-floats")
@@ -496,11 +489,6 @@ def _(folder):
 def _(folder):
     config = transformers.BertConfig(**WIDTH)
     transformers.BertForMaskedLM(config)(**batch(), labels=torch.tensor([1, 0]))
-
-
-@failure("one-label-is-a-regression")
-def _(folder):
-    bert(num_labels=1)(**batch(), labels=torch.tensor([1, 0])).loss.backward()
 
 
 @failure("labels-of-another-integer-type")
@@ -575,11 +563,6 @@ def _(folder):
     trainer(folder).train(resume_from_checkpoint=True)
 
 
-@failure("half-precision-without-a-gpu")
-def _(folder):
-    trainer(folder, settings={"fp16": True}).train()
-
-
 @failure("empty-data-set")
 def _(folder):
     torch.utils.data.DataLoader(encoded().select([]), batch_size=2, shuffle=True)
@@ -594,7 +577,7 @@ def _(folder):
 
 @failure("devices-differ")
 def _(folder):
-    bert().to("meta")(**batch())
+    torch.nn.Embedding(10, 4, device="meta")(torch.ones(1, 4, dtype=torch.long))
 
 
 @failure("devices-differ")
@@ -792,6 +775,166 @@ def _(folder):
 @failure("learner-error")
 def _(folder):
     texts.load(folder / "nothing.csv")
+
+
+# The same words from another cause
+
+NEAR = {}
+
+
+def near(function):
+    """Enter a function of a folder whose exception only sounds like a failure that is known."""
+    NEAR[function.__name__.replace("_", " ")] = function
+    return function
+
+
+class Settings:
+    """A class of one's own that has been given an old name of TrainingArguments."""
+
+    def __init__(self, output_dir):
+        self.output_dir = output_dir
+
+
+class MyTokenizer:
+    pass
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(4, 8), torch.nn.Linear(8, 2)
+
+
+@near
+def an_optimizer_of_ones_own_package_lacks_AdamW(folder):
+    (folder / "my_optimizers.py").write_text("SGD = 1\n")
+    script(folder, "from my_optimizers import AdamW")
+
+
+@near
+def a_class_of_ones_own_does_not_take_evaluation_strategy(folder):
+    Settings(output_dir=folder, evaluation_strategy="epoch")
+
+
+@near
+def a_model_object_has_no_encode_plus(folder):
+    bert().encode_plus("A good room.")
+
+
+@near
+def a_dictionary_of_ones_own_lacks_validation(folder):
+    {"train": 1}["validation"]
+
+
+@near
+def a_dictionary_of_ones_own_lacks_text(folder):
+    row = dict(datasets.Dataset.from_dict(ROWS)[0])
+    row["review"]
+
+
+@near
+def a_list_of_ones_own_is_too_short(folder):
+    [1, 2][5]
+
+
+@near
+def ones_own_check_says_index_out_of_range_in_self(folder):
+    raise IndexError("index out of range in self")
+
+
+@near
+def ones_own_tensors_of_two_lengths_are_added(folder):
+    torch.ones(2, 600) + torch.ones(2, 512)
+
+
+@near
+def ones_own_loss_gets_a_target_of_another_size(folder):
+    functional.binary_cross_entropy_with_logits(torch.zeros(2, 2), torch.ones(2))
+
+
+@near
+def ones_own_network_flattens_the_batch_away(folder):
+    functional.cross_entropy(torch.zeros(12, 2), torch.tensor([0, 1, 0]))
+
+
+@near
+def tensors_of_two_sizes_are_stacked_outside_a_loader(folder):
+    torch.stack([torch.ones(2), torch.ones(3)])
+
+
+@near
+def a_matrix_product_of_ones_own_does_not_fit(folder):
+    torch.ones(2, 3) @ torch.ones(4, 2)
+
+
+@near
+def unpacking_ones_own_list(folder):
+    first, second = [1]
+    return first, second
+
+
+@near
+def a_list_of_ones_own_has_no_shape(folder):
+    [[1, 2]].shape  # noqa: B018
+
+
+@near
+def a_word_is_split_that_is_none(folder):
+    dict(ROWS).get("title").lower()
+
+
+@near
+def ones_own_text_check_has_the_tokenizers_words(folder):
+    raise TypeError("text input must be of type str, and this is bytes")
+
+
+@near
+def a_value_error_of_ones_own_speaks_of_padding(folder):
+    raise ValueError("Asking to pad but the image does not have a border")
+
+
+@near
+def state_of_an_optimizer_of_another_size(folder):
+    optimizer = torch.optim.AdamW(Net().first.parameters())
+    optimizer.load_state_dict(torch.optim.AdamW(Net().parameters()).state_dict())
+
+
+@near
+def a_function_of_ones_own_has_no_such_argument(folder):
+    def forward(input_ids):
+        return input_ids
+
+    forward(1, token_type_ids=2)
+
+
+@near
+def a_key_called_loss_in_ones_own_log(folder):
+    [{"step": 1}][0]["loss"]
+
+
+@near
+def a_port_is_taken(folder):
+    raise OSError(98, "Address already in use")
+
+
+@near
+def a_connection_to_a_database_is_refused(folder):
+    raise ConnectionError("Couldn't reach the database on the host reviews-db")
+
+
+@near
+def half_the_words_of_a_checkpoint_that_is_not_there(folder):
+    raise OSError("reviews.csv is not a local file")
+
+
+@near
+def an_api_of_another_kind_runs_out(folder):
+    raise RuntimeError("Out of memory slots: 4 of 4 are taken")
+
+
+@near
+def a_script_of_ones_own_is_unsupported(folder):
+    raise RuntimeError("Scripts for data sets are not supported by our server")
 
 
 def main():
