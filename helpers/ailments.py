@@ -1,4 +1,4 @@
-"""The field's common failures as data: how to tell each, its cause, its repair, where it is taught.
+"""The field's common failures as data: how to tell each, its cause, its repair, its notebook.
 
 `ALL` is in the order in which `helpers.doctor` tries them: the particular before the general. A
 failure is told by its type, by words of its message that have lasted over the versions, and,
@@ -310,7 +310,8 @@ ALL = (
               where=COLLATING),
          Sign("ValueError", r"expected sequence of length \d+ at dim 1 \(got \d+\)")),
         "The texts of a batch have different numbers of tokens, and nothing pads them.",
-        "padding=True, or DataCollatorWithPadding; the Trainer: processing_class=tokenizer.", "02"),
+        "padding=True, or DataCollatorWithPadding; the Trainer: processing_class=tokenizer.",
+        "02"),
     Ailment(
         "text-too-long",
         (Sign("RuntimeError", r"The size of tensor a \((?P<a>\d+)\) must match the size of tensor "
@@ -321,7 +322,8 @@ ALL = (
          Sign("IndexError", r"index out of range in self",
               where=MODEL + r".*(?:position_embedding|wpe\()")),
         "A text has more tokens than the model has positions for ({a} {b}).",
-        "Cut it: truncation=True, max_length=512 (also in pipeline); or read it in windows.", "02"),
+        "Cut it: truncation=True, max_length=512 (also in pipeline); or read it in windows.",
+        "02"),
     Ailment(
         "id-outside-the-vocabulary",
         (Sign("IndexError", r"index out of range in self", where=TORCH + r".*embedding"),),
@@ -333,7 +335,8 @@ ALL = (
         (Sign("AttributeError", r"'list' object has no attribute '(?:size|shape|device|dim|view)'",
               where=TRANSFORMERS + ".*model"),),
         "The model got lists, and wants tensors.",
-        "tokenizer(texts, padding=True, return_tensors=\"pt\"); in a data set: with_format.", "01"),
+        "tokenizer(texts, padding=True, return_tensors=\"pt\"); in a data set: with_format.",
+        "01"),
     Ailment(
         "no-batch-dimension",
         (Sign("ValueError", r"not enough values to unpack \(expected 2, got 1\)", ends=MODEL),
@@ -477,7 +480,7 @@ ALL = (
          Sign("RuntimeError", r"can't allocate memory: you tried to allocate"),
          Sign("MemoryError ArrayMemoryError")),
         "The memory is full: of the GPU, or of the machine.",
-        "Smaller batches with gradient_accumulation_steps, shorter max_length; restart the kernel.",
+        "Smaller batches and gradient_accumulation_steps, shorter max_length; restart the kernel.",
         "04"),
     Ailment(
         "no-cuda",
@@ -513,8 +516,8 @@ ALL = (
     Ailment(
         "dtypes-differ",
         (Sign("RuntimeError", r"mat1 and mat2 must have the same dtype"),
-         Sign("RuntimeError", r"expected (?:m1 and m2|scalar type (?:Half|Float|BFloat16)).*(?:but "
-              r"(?:got|found)|to have the same dtype)", where=r"/torch/nn/|linear|matmul|addmm"),
+         Sign("RuntimeError", r"expected (?:m1 and m2|scalar type (?:Half|Float|BFloat16)).*(?:"
+              r"but (?:got|found)|to have the same dtype)", where=r"/torch/nn/|linear|addmm"),
          Sign("RuntimeError", r"expected dtype \w+ for `?end`? but got")),
         "Weights and inputs have different number formats; a checkpoint in fp16 loads as fp16.",
         "from_pretrained(…, dtype=torch.float32), or model.float().", "01"),
@@ -566,7 +569,7 @@ ALL = (
               outside=TRANSFORMERS),
          Sign("FileNotFoundError DataFilesNotFoundError", r"Unable to find '(?P<name>[^']*)'|"
               r"Couldn't find (?:any data file|a dataset script)|No \(supported\) data files")),
-        "No file is there: {name}",
+        "There is no file called {name}.",
         "Paths start from the kernel's folder: print os.getcwd(), and use Path(…).resolve().",
         "00"),
 

@@ -178,8 +178,8 @@ def unknown(raised, first):
     began = "" if first is raised else f" (It began with {first}.)"
     return (f"Unknown: I do not know this one. {raised}{began}",
             f"Where:   {place}",
-            "Try:     print type, shape, dtype and device of what goes into that line; then search "
-            "for the message.")
+            "Try:     print type, shape, dtype and device of what goes into that line; then look "
+            "for others with this message.")
 
 
 def chain_of(error):
@@ -359,8 +359,9 @@ def _message_at(error, lines, at, prefix):
         if pytest and not re.match(r"E(?:\s|$)", line):
             break
         line = re.sub(r"^E(?:   )?", "", line) if pytest else line
-        if (not line.strip() and any(part.strip() for part in said) and not pytest) or HEADER.search(
-                line) or FRAME.match(line) or PYTEST_END.match(line) or set(line.strip()) == {"-"}:
+        ended = not line.strip() and any(part.strip() for part in said) and not pytest
+        if ended or HEADER.search(line) or FRAME.match(line) or PYTEST_END.match(line) or set(
+                line.strip()) == {"-"}:
             break
         if prefix and not pytest and not prefix.match(lines[at]):
             break
@@ -397,7 +398,7 @@ def main(arguments=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a console that lacks some letters
     try:
-        stream = Path(name).open("rb") if name else sys.stdin.buffer
+        stream = Path(name).open("rb") if name else sys.stdin.buffer  # noqa: SIM115
     except OSError as error:
         print(f"{name} cannot be read: {error.strerror}.", file=sys.stderr)
         return 2

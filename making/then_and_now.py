@@ -15,17 +15,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import checkpoints, paths, then_and_now
+from helpers import checkpoints, paths
 from helpers.then_and_now import FILE, Habit
 
+AIOHTTP = ["aiohttp==3.9.5", "aiosignal", "frozenlist", "multidict", "yarl", "attrs", "propcache"]
 OLD = {  # what an old version needs beside what is installed
     "transformers 4.46.3": ["transformers==4.46.3", "tokenizers==0.20.3", "accelerate==1.0.1",
                             "huggingface_hub==0.26.5", "datasets==3.1.0", "fsspec==2024.9.0",
-                            "dill==0.3.8", "multiprocess==0.70.16"],
+                            "dill==0.3.8", "multiprocess==0.70.16", *AIOHTTP],
     "datasets 2.14.7": ["datasets==2.14.7", "pyarrow==14.0.2", "pyarrow-hotfix", "numpy==1.26.4",
                         "pandas==2.1.4", "pytz", "fsspec==2023.10.0", "dill==0.3.7",
-                        "multiprocess==0.70.15", "huggingface_hub==0.17.3", "aiohttp==3.9.5",
-                        "aiosignal", "frozenlist", "multidict", "yarl", "attrs", "propcache"],
+                        "multiprocess==0.70.15", "huggingface_hub==0.17.3", *AIOHTTP],
     "torch 2.5.1": ["torch==2.5.1"],
 }
 BERT = "import os\nfrom transformers import AutoTokenizer\n" \
