@@ -60,7 +60,9 @@ ALL = (
               unless=r"(?:site|dist)-packages"),
          Sign("ImportError", r"cannot import name '\w+' from '(?P<name>torch|transformers|"
               r"datasets|tokenizers|accelerate|evaluate)' \((?!.*(?:site|dist)-packages)"
-              r"(?!unknown location)[^)]*[\\/](?P=name)\.py\)")),
+              r"(?!unknown location)[^)]*[\\/](?P=name)\.py\)"),
+         Sign("ModuleNotFoundError", r"'(?P<name>torch|transformers|datasets|tokenizers|"
+              r"accelerate|evaluate|numpy|pandas|sklearn)' is not a package")),
         "A file of your own is called {name}.py, and Python imports it instead of the library.",
         "Give your file another name, delete its __pycache__, and restart the kernel.",
         "13"),
@@ -121,10 +123,10 @@ ALL = (
          "": "Compare the spelling with help(TrainingArguments); old names have been removed."}),
     Ailment(
         "trainer-tokenizer",
-        (Sign("TypeError", r"Trainer\.__init__\(\) got an unexpected keyword argument "
-              r"'tokenizer'"),
+        (Sign("TypeError", r"(?<!\w)(?:Seq2Seq|SFT|DPO|Reward)?Trainer\.__init__\(\) got an "
+              r"unexpected keyword argument 'tokenizer'"),
          Sign("TypeError", r"^__init__\(\) got an unexpected keyword argument 'tokenizer'",
-              ends=r"Trainer\(")),
+              ends=r"(?<!\w)(?:Seq2Seq)?Trainer\(")),
         "The Trainer takes the tokenizer under another name now.",
         "Write processing_class=tokenizer.", "04"),
     Ailment(
@@ -143,12 +145,20 @@ ALL = (
         "Look on its page for a version in Parquet, or load its files: load_dataset(\"csv\", …).",
         "13"),
     Ailment(
+        "module-moved",
+        (Sign("ModuleNotFoundError", r"No module named '(?P<name>(?:transformers|torch|datasets|"
+              r"tokenizers|huggingface_hub|accelerate|sklearn|numpy)\.[\w.]+)'",
+              unless="is not a package"),),
+        "The installed version has no {name}: it was moved, removed, or is newer.",
+        "Import from the top: from transformers import BertModel, not from a file within it.",
+        "13"),
+    Ailment(
         "module-missing",
         (Sign("ModuleNotFoundError", r"No module named '(?P<name>[\w.]+)'"),
          Sign("ImportError", r"requires the (?P<name>[\w. -]+?) library but it was not found"),
          Sign("ImportError", r"requires `(?P<name>accelerate)(?:>=[\d.]+)?`")),
-        "The package of {name} is not installed in the Python that runs this.",
-        "In a notebook: %pip install it, then restart the kernel. {instead}", "00",
+        "Python finds no {name}: not installed where this runs, or your own file lies elsewhere.",
+        "A package: %pip install it in a cell, then restart the kernel. {instead}", "00",
         {"sklearn": "It is called scikit-learn there.",
          "helpers": "Open the notebook from the project's folder.",
          "evaluate": "Or use sklearn.metrics.",
@@ -309,7 +319,7 @@ ALL = (
          Sign("RuntimeError", r"each element in list of batch should be of equal size",
               where=COLLATING),
          Sign("ValueError", r"expected sequence of length \d+ at dim 1 \(got \d+\)")),
-        "The texts of a batch have different numbers of tokens, and nothing pads them.",
+        "Rows of different lengths make no tensor; mostly they are texts that nobody padded.",
         "padding=True, or DataCollatorWithPadding; the Trainer: processing_class=tokenizer.",
         "02"),
     Ailment(
@@ -330,6 +340,13 @@ ALL = (
         "A token id is larger than the embedding table: another tokenizer, or added tokens.",
         "Load both from one checkpoint; after add_tokens: model.resize_token_embeddings(len(…)).",
         "02"),
+    Ailment(
+        "text-instead-of-tokens",
+        (Sign("AttributeError", r"'str' object has no attribute '(?:size|shape|device|dim|view)'",
+              where=MODEL),),
+        "The model got a text, and reads token ids.",
+        "model(**tokenizer(text, return_tensors=\"pt\")), or a pipeline, which takes texts.",
+        "01"),
     Ailment(
         "lists-instead-of-tensors",
         (Sign("AttributeError", r"'list' object has no attribute '(?:size|shape|device|dim|view)'",
@@ -399,12 +416,16 @@ ALL = (
         (Sign("ValueError", r"The model did not return a loss from the inputs"),
          Sign("AttributeError", r"'NoneType' object has no attribute 'backward'"),
          Sign("KeyError", r"^'loss'$", where=TRANSFORMERS + r"trainer\.py|.*Model.*loss")),
-        "The model got no labels, so it computed no loss.",
+        "There is no loss: the model got no labels (or your own function returns nothing).",
         "The column has to be called label or labels; in a loop: model(**batch, labels=…).", "04"),
     Ailment(
         "output-unpacked",
-        (Sign("AttributeError", r"'str' object has no attribute '(?:backward|item|detach|argmax|"
-              r"softmax|cpu|size|shape|mean)'"),),
+        (Sign("AttributeError", r"'str' object has no attribute 'backward'"),
+         Sign("AttributeError", r"'str' object has no attribute '(?:item|detach|argmax|softmax|"
+              r"cpu|size|shape|mean|to|view)'", ends=r"\b(?:\w*loss|\w*logits|\w*outputs?|preds?|"
+              r"\w*hidden\w*|\w*embeddings?|pool\w*|cls\w*)\.\w+", outside=MODEL),
+         Sign("TypeError", r"\w+\(\): argument '\w+' \(position \d+\) must be Tensor, not str",
+              where=TORCH)),
         "The output is a dictionary: loss, logits = model(…) unpacks the names of its fields.",
         "Write output = model(…), then output.loss and output.logits.", "13"),
 
@@ -508,6 +529,34 @@ ALL = (
         "Nothing is trained: all is frozen, or the forward pass ran under no_grad.",
         "Unfreeze the head (model.classifier.requires_grad_(True)); train outside no_grad.", "03"),
     Ailment(
+        "loss-of-many",
+        (Sign("RuntimeError", r"grad can be implicitly created only for scalar outputs"),),
+        "backward() starts from one number, and this loss has one for each text.",
+        "loss.mean().backward().", "03"),
+    Ailment(
+        "item-of-many",
+        (Sign("RuntimeError", r"a Tensor with \d+ elements cannot be converted to Scalar"),
+         Sign("ValueError", r"only one element tensors can be converted to Python scalars")),
+        "item() turns a tensor of one number into that number, and this one holds several.",
+        "tolist() for all of them, or mean().item() for one figure.", "03"),
+    Ailment(
+        "dictionary-to-a-device",
+        (Sign("AttributeError", r"'(?P<name>dict|list|tuple)' object has no attribute "
+              r"'(?:to|cuda)'"),),
+        "The batch is a {name}, and only the tensors in it can be moved.",
+        "batch = {{name: part.to(device) for name, part in batch.items()}}.", "03"),
+    Ailment(
+        "not-a-number",
+        (Sign("ValueError", r"Input (?:\w+ )?contains NaN", where="/sklearn/"),
+         Sign("RuntimeError", r"probability tensor contains either `inf`, `nan`")),
+        "There are NaN among the numbers: a run that is lost (rate, fp16), or rows without value.",
+        "torch.isfinite(loss) at every step says since when; a smaller rate, clipping.", "07"),
+    Ailment(
+        "logits-in-a-metric",
+        (Sign("ValueError", r"Classification metrics can't handle a mix of", where="/sklearn/"),),
+        "The metric compares classes, and got logits or probabilities.",
+        "predictions.argmax(-1) first.", "04"),
+    Ailment(
         "changed-in-place",
         (Sign("RuntimeError", r"modified by an inplace operation"),
          Sign("RuntimeError", r"a leaf Variable that requires grad is being used in an in-place")),
@@ -547,6 +596,11 @@ ALL = (
         "Print ds.column_names (df.columns): another spelling, capitals, or a space at its end?",
         "02"),
     Ailment(
+        "rows-by-label",
+        (Sign("KeyError", r"^\d+$", where=r"/pandas/core/(?:series|indexes)"),),
+        "pandas looks rows up by their label, and after a split or filter some labels are gone.",
+        "series.reset_index(drop=True), or .tolist(), before a Dataset counts from 0.", "02"),
+    Ailment(
         "files-with-other-columns",
         (Sign("ArrowInvalid", r"Schema at index \d+ was different"),
          Sign("CastError DatasetGenerationCastError", r"column names don't match|All the data "
@@ -563,6 +617,11 @@ ALL = (
         (Sign("UnicodeDecodeError", r"'utf-?8' codec can't decode"),),
         "The file is not UTF-8: often Latin-1 or cp1252 from Excel, or no text file at all.",
         "texts.load finds the encoding; or pd.read_csv(file, encoding=\"cp1252\").", "00"),
+    Ailment(
+        "encoding-of-the-system",
+        (Sign("UnicodeDecodeError", r"'(?P<name>charmap|ascii|cp\d+|gbk)' codec can't "),),
+        "The file was opened in the encoding of the system ({name}), and is in another.",
+        "open(file, encoding=\"utf-8\"), and so in read_csv; PYTHONUTF8=1 for all of it.", "00"),
     Ailment(
         "file-not-found",
         (Sign("FileNotFoundError", r"No such file or directory: '?(?P<name>[^'\n]+)",

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import tempfile
 import warnings
@@ -36,7 +37,8 @@ def load():
 def run(code):
     """Run code, whose last line is an expression; return its value, or its error, in words.
 
-    Of an error, that is its type and its first sentence, without the path of a module.
+    The code finds a folder to write into as `folder`, and the small BERT's as `bert` (with an
+    old version, in the environment variable BERT). Of an error, the words are its `sentence`.
     """
     *lines, last = code.strip().split("\n")
     space = {}
@@ -44,11 +46,17 @@ def run(code):
         with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
               contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings()):
             warnings.simplefilter("ignore")
-            space["folder"] = folder
+            space.update(folder=folder, bert=os.environ.get("BERT") or _bert())
             exec("\n".join(lines), space)
             return str(eval(last, space))
     except Exception as error:
         return sentence(error)
+
+
+def _bert():
+    from helpers import checkpoints
+
+    return str(checkpoints.find("bert", size="small").path)
 
 
 def sentence(error):

@@ -28,8 +28,7 @@ OLD = {  # what an old version needs beside what is installed
                         "multiprocess==0.70.15", "huggingface_hub==0.17.3", *AIOHTTP],
     "torch 2.5.1": ["torch==2.5.1"],
 }
-BERT = "import os\nfrom transformers import AutoTokenizer\n" \
-       "tokenizer = AutoTokenizer.from_pretrained(os.environ['BERT'])\n"
+BERT = "from transformers import AutoTokenizer\ntokenizer = AutoTokenizer.from_pretrained(bert)\n"
 ARGUMENT = "from transformers import TrainingArguments\n" \
            "TrainingArguments(folder, use_cpu=True, {0}).{1}"
 TINY = "from transformers import BertConfig, BertForSequenceClassification, Trainer\n" \

@@ -182,6 +182,16 @@ class Printed(Exception):
     """The traceback of another process, as text."""
 
 
+@failure("module-moved")
+def _(folder):
+    import transformers.modeling_bert  # noqa: F401
+
+
+@failure("module-moved")
+def _(folder):
+    from transformers.tokenization_bert import BertTokenizer  # noqa: F401
+
+
 # Checkpoints
 
 @failure("wrong-folder")
@@ -415,6 +425,11 @@ def _(folder):
     torch.nn.Embedding(10, 4)(torch.tensor([[1, 10]]))
 
 
+@failure("text-instead-of-tokens")
+def _(folder):
+    bert()("A good room.")
+
+
 @failure("lists-instead-of-tensors")
 def _(folder):
     bert()(**tokenizer()("A good room."))
@@ -520,6 +535,12 @@ def _(folder):
 def _(folder):
     _, logits = bert()(**batch(), labels=torch.tensor([1, 0]))
     logits.argmax(-1)
+
+
+@failure("output-unpacked")
+def _(folder):
+    _, pooled = bert().bert(**batch())
+    torch.nn.Dropout()(pooled)
 
 
 # The Trainer
@@ -628,6 +649,43 @@ def _(folder):
     loss.backward()
 
 
+@failure("loss-of-many")
+def _(folder):
+    losses = functional.cross_entropy(bert()(**batch()).logits, torch.tensor([1, 0]),
+                                      reduction="none")
+    losses.backward()
+
+
+@failure("item-of-many")
+def _(folder):
+    bert()(**batch()).logits.argmax(-1).item()
+
+
+@failure("dictionary-to-a-device")
+def _(folder):
+    rows = [dict(zip(("ids", "label"), (torch.ones(2), 1), strict=True))]
+    next(iter(torch.utils.data.DataLoader(rows))).to("cpu")
+
+
+@failure("not-a-number")
+def _(folder):
+    from sklearn.linear_model import LogisticRegression
+
+    LogisticRegression().fit([[float("nan")], [1.0]], [0, 1])
+
+
+@failure("not-a-number")
+def _(folder):
+    torch.multinomial(torch.tensor([float("nan"), 1.0]), 1)
+
+
+@failure("logits-in-a-metric")
+def _(folder):
+    from sklearn.metrics import accuracy_score
+
+    accuracy_score([1, 0], bert()(**batch()).logits.detach().numpy())
+
+
 @failure("changed-in-place")
 def _(folder):
     weight = torch.ones(2, requires_grad=True)
@@ -695,6 +753,14 @@ def _(folder):
                           cache_dir=folder)
 
 
+@failure("rows-by-label")
+def _(folder):
+    import pandas as pd
+
+    kept = pd.DataFrame(ROWS).query("label == 0")
+    kept["text"][0]
+
+
 @failure("files-with-other-columns")
 def _(folder):
     (folder / "a.csv").write_text("text,label\na,1\n")
@@ -706,6 +772,18 @@ def _(folder):
 @failure("no-classes-to-stratify")
 def _(folder):
     datasets.Dataset.from_dict(ROWS).train_test_split(0.5, stratify_by_column="label")
+
+
+@failure("encoding-of-the-system")
+def _(folder):
+    (folder / "utf8.csv").write_text("text\n“quoted”\n", encoding="utf-8")
+    (folder / "utf8.csv").read_text(encoding="cp1252")
+
+
+@failure("encoding-of-the-system")
+def _(folder):
+    (folder / "utf8.csv").write_text("text\né\n", encoding="utf-8")
+    (folder / "utf8.csv").read_text(encoding="ascii")
 
 
 @failure("file-not-found")
@@ -909,6 +987,31 @@ def a_function_of_ones_own_has_no_such_argument(folder):
 @near
 def a_key_called_loss_in_ones_own_log(folder):
     [{"step": 1}][0]["loss"]
+
+
+@near
+def a_trainer_of_ones_own_takes_no_tokenizer(folder):
+    class HouseTrainer:
+        def __init__(self, model):
+            self.model = model
+
+    HouseTrainer(bert(), tokenizer=tokenizer())
+
+
+@near
+def a_name_of_ones_own_has_no_shape(folder):
+    title = "Good."
+    title.shape  # noqa: B018
+
+
+@near
+def a_number_is_not_in_a_dictionary(folder):
+    {1: "one"}[0]
+
+
+@near
+def ones_own_check_says_that_there_is_nan(folder):
+    raise ValueError("Input contains NaN: row 12 of stars.csv")
 
 
 @near
