@@ -390,8 +390,10 @@ ALL = (
     Ailment(
         "labels-as-floats",
         (Sign("ValueError", r"Target size \(torch\.Size\(\[\d+\]\)\) must be the same as input "
-              r"size \(torch\.Size\(\[\d+, \d+\]\)\)", where=MODEL + r"|/transformers/loss/"),),
-        "The labels are floats, so the model takes the loss for several labels per text (BCE).",
+              r"size \(torch\.Size\(\[\d+, \d+\]\)\)", where=MODEL + r"|/transformers/loss/"),
+         Sign("RuntimeError", r"expected (?:scalar type|target dtype to be) Long\b.* (?:but )?(?:"
+              r"found|got) (?:Float|Double|Half)", where=r"cross_entropy|nll_loss")),
+        "The labels are floats, and those mean several labels per text (BCE) or none at all.",
         "Make them whole numbers: labels.long(), or astype(int) in the table.", "13"),
     Ailment(
         "several-labels-as-integers",

@@ -155,7 +155,7 @@ def said(ailment, groups, raised, last):
         words["instead"] = ailment.instead.get(groups.get("name"), ailment.instead[""])
     cause, repair = (_filled(text, words) for text in (ailment.cause, ailment.repair))
     if raised is not last:
-        cause += f" (The {raised.type} is the cause; the {last.type} at the end followed from it.)"
+        cause += f" (This is the {raised.type} further up; the last line followed from it.)"
     number = ailment.notebook
     return (f"Cause:  {cause}", f"Repair: {repair}",
             f"Taught: notebook {number} ({ailments.TITLES[number]})")

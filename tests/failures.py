@@ -478,6 +478,13 @@ def _(folder):
     trainer(folder, encoded(label=[1.0, 0.0])).train()
 
 
+@failure("labels-as-floats")
+def _(folder):
+    model = bert()
+    model(**batch(), labels=torch.tensor([1, 0]))  # from then on it expects one class per text
+    model(**batch(), labels=torch.tensor([1.0, 0.0]))
+
+
 @failure("labels-as-strings")
 def _(folder):
     torch.tensor(["positive", "negative"])

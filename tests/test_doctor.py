@@ -271,7 +271,7 @@ ValueError: Unable to create tensor, you should probably activate truncation and
 def test_of_a_chain_the_cause_is_found_and_not_the_last_line(sentence):
     found = doctor.diagnose(CHAIN.format(sentence))
     assert name_of(found) == "labels-as-strings"
-    assert "at the end followed from it" in found.lines[0]
+    assert "the last line followed from it" in found.lines[0]
 
 
 def test_two_tracebacks_that_are_no_chain_are_two_and_the_last_one_counts():
