@@ -357,7 +357,8 @@ ALL = (
     Ailment(
         "no-batch-dimension",
         (Sign("ValueError", r"not enough values to unpack \(expected 2, got 1\)", ends=MODEL),
-         Sign("IndexError", r"too many indices for tensor of dimension 1", ends=MODEL)),
+         Sign("IndexError", r"too many indices for tensor of dimension 1|tuple index out of range",
+              ends=MODEL)),
         "The model wants (batch, tokens), and got one row without the batch dimension.",
         "Add it: ids[None] or ids.unsqueeze(0); return_tensors=\"pt\" does it by itself.", "01"),
     Ailment(
