@@ -61,6 +61,8 @@ ALL = (
          Sign("ImportError", r"cannot import name '\w+' from '(?P<name>torch|transformers|"
               r"datasets|tokenizers|accelerate|evaluate)' \((?!.*(?:site|dist)-packages)"
               r"(?!unknown location)[^)]*[\\/](?P=name)\.py\)"),
+         Sign("ImportError AttributeError", r"consider renaming '[^']*?(?P<name>torch|"
+              r"transformers|datasets|tokenizers|accelerate|evaluate|numpy|pandas|sklearn)\.py'"),
          Sign("ModuleNotFoundError", r"'(?P<name>torch|transformers|datasets|tokenizers|"
               r"accelerate|evaluate|numpy|pandas|sklearn)' is not a package")),
         "A file of your own is called {name}.py, and Python imports it instead of the library.",
@@ -501,7 +503,7 @@ ALL = (
     Ailment(
         "out-of-memory",
         (Sign("OutOfMemoryError RuntimeError", r"(?:CUDA|MPS|HIP|XPU) (?:backend )?out of memory"),
-         Sign("RuntimeError", r"can't allocate memory: you tried to allocate"),
+         Sign("RuntimeError", r"(?:can't allocate|not enough) memory: you tried to allocate"),
          Sign("MemoryError ArrayMemoryError")),
         "The memory is full: of the GPU, or of the machine.",
         "Smaller batches and gradient_accumulation_steps, shorter max_length; restart the kernel.",

@@ -51,6 +51,7 @@ CODE = re.compile(r"\s*-+> ?\d+\s(?P<code>.*)")
 ERROR = re.compile(r"(?:E\s+)?(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?::\s?(?P<message>.*)|\s*)$")
 PYTEST_END = re.compile(r"\S+\.py:\d+: \w+$|[=_]{3,}.*[=_]{3,}$")
 PYTEST_FRAME = re.compile(r"(\S+\.py):(\d+): \w+$")
+NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)\s{2,}$")
 INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib/python3|^<frozen|\.pyx$|/Lib/\w+\.py")
 ENDINGS = ("Error", "Exception", "Warning", "Interrupt", "Exit", "Expired", "NotFound", "Invalid",
            "Enabled", "Full", "Empty", "Traceback", "StopIteration", "Timeout", "Refused", "Group")
@@ -267,7 +268,7 @@ def _plain(text):
         text = re.sub(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>(?<!<module>)", "", text, flags=re.I)
     if "&quot;" in text or "&#" in text or "&lt;" in text:
         text = html.unescape(text)
-    if "\\n" in text and re.search(r"call last\)\S{0,3}?:?\\n", text):
+    if "\\n" in text and re.search(r"call last\)\S{0,3}?:?\\n|\\n *-+> ?\d", text):
         text = re.sub(r"\\n(?=\s|\\n|\w|\")", "\n", text).replace('\\"', '"')
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
@@ -277,14 +278,15 @@ def _chain_in(lines):
     chains, frames, prefix, at = [], [], None, 0
     between, alone, pointed = [], (), ""  # since the last exception; without frames; pytest's ">"
     while at < len(lines):
+        header = HEADER.search(lines[at])
+        if header:
+            frames, prefix = [], _prefix(lines[at][: header.start()])
         line = _without(prefix, lines[at])
         at += 1
-        header, frame, error = HEADER.search(line), FRAME.match(line), ERROR.match(line)
-        if header:
-            frames, prefix = [], _prefix(line[: header.start()])
-        elif frame:
+        frame, error = (None, None) if header else (FRAME.match(line), ERROR.match(line))
+        if frame:
             if prefix is None and frame["before"].strip():
-                prefix = _prefix(frame["before"])
+                prefix = _prefix(frame["before"].removesuffix("  "))
             frames.append(_frame(frame, [_without(prefix, one) for one in lines[at: at + 12]],
                                  pointed))
         elif error and _is_error(error, frames):
@@ -297,7 +299,7 @@ def _chain_in(lines):
                 if not (chains and _chained(between)):
                     chains.append([])
                 chains[-1].append(raised)
-                frames, between, prefix, pointed = [], [], None, ""
+                frames, between, pointed = [], [], ""
                 continue
             alone = (raised,)
         pointed = line[1:].strip() if line.startswith(">") else pointed
@@ -308,10 +310,12 @@ def _chain_in(lines):
 
 def _prefix(text):
     """Return a pattern of what stands before each line, any digits for its digits; or None."""
-    text = re.sub(r"(?<!\S)[\w.]+\s+$", "", text.strip("\n")) if text[-2:] == "  " else text
-    if not text.strip():
+    text = NAMED.sub("", text)  # IPython has the exception's name before "Traceback"
+    start = text.rstrip()
+    if not text:
         return None
-    return re.compile(re.sub(r"\d+", r"\\d+", re.escape(text.strip("\n").rstrip())) + r" ?")
+    spaces = len(text) - len(start)
+    return re.compile(re.sub(r"\d+", r"\\d+", re.escape(start)) + f" {{0,{spaces}}}")
 
 
 def _without(prefix, line):

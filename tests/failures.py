@@ -5,6 +5,7 @@ nothing is downloaded. `NEAR` has near misses: the same words, but another cause
 """
 
 import collections
+import errno
 import functools
 import http.server
 import os
@@ -613,7 +614,7 @@ def _(folder):
 
 @failure("out-of-memory")
 def _(folder):
-    torch.empty(2**46, dtype=torch.uint8)
+    torch.empty(2**50, dtype=torch.uint8)
 
 
 @failure("no-cuda")
@@ -851,6 +852,8 @@ def _(folder):
 
 @failure("disk-full")
 def _(folder):
+    if not os.path.exists("/dev/full"):  # only Linux has a disk that is always full
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with open("/dev/full", "w") as file:
         file.write("x" * 100_000)
 

@@ -12,6 +12,7 @@ import tracemalloc
 
 import failures
 import pytest
+import torch
 import transformers
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -35,6 +36,9 @@ OTHER_WORDS = [  # of failures that are raised here, too
      "wrapper_CUDA__index_select)"),
     ("out-of-memory", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 96.00 MiB. "
      "GPU 0 has a total capacity of 14.74 GiB of which 38.12 MiB is free."),
+    ("shadowed-module", "AttributeError: module 'transformers' has no attribute 'pipeline' "
+     "(consider renaming '/home/me/transformers.py' if it has the same name as a library you "
+     "intended to import)"),
     ("encode-plus", "AttributeError: 'RobertaTokenizerFast' object has no attribute "
      "'encode_plus'"),
 ]
@@ -42,6 +46,9 @@ CASES = [(name, function) for name, functions in failures.FAILURES.items()
          for function in functions]
 IDS = [f"{name}-{number}" for name, functions in failures.FAILURES.items()
        for number in range(1, len(functions) + 1)]
+
+
+ON_A_CPU = ("no-cuda", "saved-on-a-gpu")  # a GPU does what they ask for
 
 
 def raised_by(function, folder):
@@ -65,6 +72,8 @@ def as_text(error):
 
 @pytest.mark.parametrize(("name", "function"), CASES, ids=IDS)
 def test_a_failure_is_recognised_as_an_exception_and_from_its_text(name, function, tmp_path):
+    if name in ON_A_CPU and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
     error = raised_by(function, tmp_path)
     for form in (error, as_text(error)):
         found = doctor.diagnose(form)
@@ -235,6 +244,16 @@ def test_a_traceback_is_read_in_the_form(form):
     assert found.raised.message == "index out of range in self"
 
 
+STORED = {"cells": [{"outputs": [{"output_type": "error", "traceback": each_line(
+    IPYTHON, RED, "\x1b[0m").split("\n")}]}]}
+GROUP = each_line(each_line(PLAIN, "    | ").replace("    | Trace", "    +-+--- 1 ---\n    | Trace"), "")
+
+
+def test_a_notebook_file_with_a_stored_error_and_a_group_of_exceptions_are_read():
+    for text in (json.dumps(STORED), json.dumps(STORED, indent=1), GROUP):
+        assert name_of(doctor.diagnose(text)) == "id-outside-the-vocabulary"
+
+
 @pytest.mark.parametrize("form", ["Python", "IPython", "an older IPython", "pytest"])
 def test_in_every_form_the_frames_decide(form):
     text = FORMS[form].replace("torch/nn/functional.py", "mine/lookup.py")
@@ -272,6 +291,16 @@ def test_of_a_chain_the_cause_is_found_and_not_the_last_line(sentence):
     found = doctor.diagnose(CHAIN.format(sentence))
     assert name_of(found) == "labels-as-strings"
     assert "the last line followed from it" in found.lines[0]
+
+
+@pytest.mark.parametrize("before", [
+    "trainer-1  | ", "> ", "    ", "[rank0]: ", lambda i: f"2026-11-26T06:00:{i:02d}.123Z   ",
+    lambda i: f"Nov 26 06:00:{i:02d} host app[{i}]: ",
+])
+def test_of_a_chain_with_something_before_each_line_the_cause_is_found(before):
+    sentence = "The above exception was the direct cause of the following exception:"
+    found = doctor.diagnose(each_line(CHAIN.format(sentence), before))
+    assert name_of(found) == "labels-as-strings"
 
 
 def test_two_tracebacks_that_are_no_chain_are_two_and_the_last_one_counts():
