@@ -244,3 +244,24 @@ def accuracy_bars(results, title, chance=0.5, seeds=None):
     dots = "; one dot per seed" if seeds else ""
     finish(axes, f"Bar chart of test accuracy: {listed(notes)}.", title=title, xlim=(0, 1.08),
            xlabel=f"test accuracy, with 95 % interval (dashed: chance{dots})")
+
+
+@styled
+def differences(comparisons, title):
+    """Draw the difference of two models and its 95 % interval, a row each, {name: Paired}."""
+    _, axes = new(height=0.42 * len(comparisons) + 1.2)
+    for row, found in enumerate(comparisons.values()):
+        low, high = (100 * bound for bound in found.interval)
+        colour = BLUE if low > 0 or high < 0 else GREY
+        axes.plot([low, high], [row, row], color=colour, lw=2.4)
+        axes.plot(100 * found.difference, row, "o", color=colour, ms=7)
+    axes.axvline(0, color=INK, lw=1, ls="--")
+    name_rows(axes, comparisons)
+    axes.grid(visible=True, axis="x")
+    axes.figure.suptitle(title, x=0.01, ha="left")
+    listing = listed({name: f"{100 * found.difference:+.1f} "
+                                  f"({100 * found.interval[0]:+.1f} to "
+                                  f"{100 * found.interval[1]:+.1f})"
+                            for name, found in comparisons.items()})
+    finish(axes, f"Differences in points with their 95 % intervals: {listing}.",
+                 xlabel="difference in points, with 95 % interval (blue: without zero)")

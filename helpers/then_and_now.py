@@ -1,0 +1,65 @@
+"""Names and habits that older versions had, as `making.then_and_now` ran them for notebook 13."""
+
+import contextlib
+import io
+import os
+import re
+import tempfile
+import warnings
+from dataclasses import dataclass
+
+from helpers import paths
+
+FILE = paths.REFERENCE / "then_and_now.json"
+
+
+@dataclass(frozen=True)
+class Habit:
+    """A line of code, run with an old version: what it said then, and what replaces it.
+
+    `source` is empty for what was run; else it says who told what it did `then`.
+    """
+
+    name: str
+    library: str
+    code: str
+    instead: str
+    version: str
+    then: str
+    source: str = ""
+
+
+def load():
+    """Return the list of `Habit`s, by library."""
+    return [Habit(**one) for one in paths.recorded(FILE.name)["habits"]]
+
+
+def run(code):
+    """Run code, whose last line is an expression; return its value, or its error, in words.
+
+    The code finds a folder to write into as `folder`, and the small BERT's as `bert` (with an
+    old version, in the environment variable BERT). Of an error, the words are its `sentence`.
+    """
+    *lines, last = code.strip().split("\n")
+    space = {}
+    try:
+        with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
+              contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings()):
+            warnings.simplefilter("ignore")
+            space.update(folder=folder, bert=os.environ.get("BERT") or _bert())
+            exec("\n".join(lines), space)
+            return str(eval(last, space))
+    except Exception as error:
+        return sentence(error)
+
+
+def _bert():
+    from helpers import checkpoints
+
+    return str(checkpoints.find("bert", size="small").path)
+
+
+def sentence(error):
+    """Return the type of an exception and the first sentence of its message, without paths."""
+    message = re.sub(r" \(\S*__init__\.pyc?\)", "", str(error).strip().partition("\n")[0])
+    return f"{type(error).__name__}: {re.split(r'(?<=[.!?]) ', message)[0]}".strip()

@@ -1,0 +1,47 @@
+"""The table of notebook 13: what it lists was run, and has changed since."""
+
+import importlib.metadata
+
+import pytest
+
+from helpers import paths, then_and_now
+from making import then_and_now as making
+
+RECORDED = paths.recorded(then_and_now.FILE.name)
+HABITS = then_and_now.load()
+as_recorded = pytest.mark.skipif(
+    any(importlib.metadata.version(name).partition("+")[0] != version.partition("+")[0]
+        for name, version in RECORDED["now"].items()),
+    reason="what has changed by now is said of the pinned versions",
+)
+
+
+def test_what_the_command_lists_is_what_is_recorded():
+    listed = [(name, library, code, instead) for name, library, code, instead in making.HABITS]
+    assert [(h.name, h.library, h.code, h.instead) for h in HABITS if not h.source] == listed
+    assert [h for h in HABITS if h.source] == list(making.TOLD)
+
+
+def test_with_the_old_version_every_line_ran():
+    assert not [h for h in HABITS if "Error" in h.then]
+    assert {h.version for h in HABITS if not h.source} == set(making.OLD)
+
+
+@as_recorded
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
+def test_today_the_line_says_something_else(habit):
+    assert then_and_now.run(habit.code) != habit.then
+
+
+def test_of_an_error_the_first_sentence_is_kept_and_no_path():
+    error = ImportError("cannot import name 'A' from 'b' (/x/site-packages/b/__init__.py)")
+    assert then_and_now.sentence(error) == "ImportError: cannot import name 'A' from 'b'"
+    assert then_and_now.sentence(ValueError("One. Two.\nThree.")) == "ValueError: One."
+    assert then_and_now.sentence(KeyError("x.y")) == "KeyError: 'x.y'"
+    assert then_and_now.sentence(AssertionError()) == "AssertionError:"
+
+
+def test_code_runs_in_a_folder_of_its_own_and_prints_nothing(capsys):
+    assert then_and_now.run("print('x')\nopen(folder + '/a', 'w').write('abc')") == "3"
+    assert then_and_now.run("import os\nos.path.isdir(bert)") == "True"
+    assert capsys.readouterr() == ("", "")
