@@ -16,7 +16,7 @@ from tools import run
 
 REWRITTEN = ("00", "01", "02", "03", "04", "05", "07", "11", "13")
 LESSONS = [path for path in run.chosen() if path.name[:2] in REWRITTEN]
-LONG = ("03", "04", "05", "07", "11", "13")  # they train, so they are run twice with sixty texts instead
+LONG = ("03", "04", "05", "07", "11", "13")  # they train: run twice with sixty texts instead
 named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
