@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator, PartialState
+from transformers import AutoModelForSequenceClassification
 
 from conftest import csv_of
 from helpers import batching, curves, parallel, paths, training
@@ -513,18 +514,22 @@ def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path, m
         parallel.Checkpoints(tmp_path / "c.pt").begin({}, PartialState())
 
 
-def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(new_model, encoded, tokenizer):
-    space = notebook_11("import os", "def train(")
+def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(
+    new_model, encoded, tokenizer, tmp_path, monkeypatch
+):
+    space = notebook_11("import os", "def my_share(", "def add_up(", "def train(")
     space["new_model"] = lambda: frozen_embeddings(new_model())
     space["new_loader"] = lambda size: batching.loader(encoded, tokenizer, size, train=True)
-    _, _, found, times = space["train"]()
+    monkeypatch.chdir(tmp_path)
+    _, _, found, seconds = space["train"]()
     kept = parallel.train(
         frozen_embeddings(new_model()), batching.loader(encoded, tokenizer, 16, train=True),
         Accelerator(cpu=True), epochs=1, learning_rate=3e-4,
     )
     assert found.loss == pytest.approx(kept.loss, abs=1e-4)
     assert found.learning_rate == pytest.approx(kept.learning_rate)
-    assert len(times) == len(kept.loss)
+    assert len(seconds) == len(kept.loss) - 1
+    assert AutoModelForSequenceClassification.from_pretrained("runs/shared").num_labels == 2
 
 
 def notebook_11(*starts):
