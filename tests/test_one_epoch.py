@@ -1,0 +1,64 @@
+"""What notebook 10 says of single ideas is what its command measures."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from helpers import batching, one_epoch, training
+from making import one_epoch as making
+
+STORED = json.loads(one_epoch.FILE.read_text(encoding="utf-8"))
+
+
+def test_every_idea_is_recorded_with_every_seed_and_differs_from_all_others():
+    assert {name: row["what"] for name, row in STORED["ideas"].items()} == {
+        name: idea.what for name, idea in making.IDEAS.items()}
+    assert all(len(row["correct"]) == len(making.SEEDS) for row in STORED["ideas"].values())
+    settings = [tuple(v for k, v in asdict(idea).items() if k != "what")
+                for idea in making.IDEAS.values()]
+    assert len(set(settings)) == len(settings)
+
+
+@pytest.fixture(scope="module")
+def few(data, tokenizer):
+    return batching.tokenize(data["train"].select(range(64)), tokenizer)
+
+
+@pytest.mark.parametrize("name", sorted(making.IDEAS))
+def test_every_idea_trains_and_changes_what_comes_of_it(name, few, checkpoint, tokenizer):
+    idea = making.IDEAS[name]
+    teacher = (making.trained(making.IDEAS["fast"], checkpoint, tokenizer, few, 1)
+               if idea.distilled else None)
+    plain, found = (making.trained(each, checkpoint, tokenizer, few, 0, teacher, steps=3)
+                    for each in (making.IDEAS["fast"], idea))
+    batch = next(iter(batching.loader(few, tokenizer, 16)))
+    with torch.inference_mode():
+        answers = [making.logits(model, batch, "first") for model in (plain, found)]
+    assert torch.allclose(*answers) == (name == "fast")
+
+
+def test_the_idea_fast_is_the_recipe_fast(few, checkpoint, tokenizer, new_model):
+    from helpers.recipes import RECIPES
+
+    recipe, idea = RECIPES["fast"], making.IDEAS["fast"]
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.head_rate) == (
+        idea.epochs, idea.batch_size, idea.rate, idea.head_rate)
+    by_loop = new_model()
+    by_loop.base_model.embeddings.requires_grad_(False)
+    training.train(by_loop, batching.loader(few, tokenizer, 16, train=True, seed=0), epochs=1,
+                   learning_rate=recipe.learning_rate, head_rate=recipe.head_rate)
+    found = making.trained(idea, checkpoint, tokenizer, few, 0)
+    assert torch.allclose(by_loop.classifier.weight, found.classifier.weight, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_small_part_comes_out_as_it_is_recorded(checkpoint, tokenizer, data):
+    encoded = batching.tokenize(data["train"], tokenizer)
+    tested = [batching.tokenize(rows, tokenizer) for rows in (data["validation"], making.unused())]
+    for name in ("fast", "mean"):
+        idea = making.IDEAS[name]
+        model = making.trained(idea, checkpoint, tokenizer, encoded, making.SEEDS[0])
+        right = sum(making.correct(model, tokenizer, rows, idea.pooling) for rows in tested)
+        assert abs(right - STORED["ideas"][name]["correct"][0]) <= 8  # on another processor
