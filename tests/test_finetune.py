@@ -647,7 +647,7 @@ def test_what_was_found_out_about_the_texts_is_said_before_the_training(
     texts, tmp_path, monkeypatch, capsys
 ):
     class Report:
-        def __init__(self, data, tokenizer, max_length, limit):
+        def __init__(self, data, tokenizer, max_length, keep, limit):
             self.line = f"{len(data['train'])} texts, cut at {max_length}; drop_empty=True helps"
 
         def __str__(self):
