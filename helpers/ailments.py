@@ -51,20 +51,19 @@ class Ailment:
     instead: dict = field(default_factory=dict)
 
 
+LIBRARIES = "torch|transformers|datasets|tokenizers|accelerate|evaluate"
+IMPORTED = rf"(?P<name>{LIBRARIES}|numpy|pandas|sklearn)"
+INSTALLED = "(?:site|dist)-packages"
 ALL = (
     # Names that are gone, or hidden
     Ailment(
         "shadowed-module",
-        (Sign("ImportError AttributeError", r"partially initialized module '(?P<name>torch|"
-              r"transformers|datasets|tokenizers|accelerate|evaluate|numpy|pandas|sklearn)'",
-              unless=r"(?:site|dist)-packages"),
-         Sign("ImportError", r"cannot import name '\w+' from '(?P<name>torch|transformers|"
-              r"datasets|tokenizers|accelerate|evaluate)' \((?!.*(?:site|dist)-packages)"
-              r"(?!unknown location)[^)]*[\\/](?P=name)\.py\)"),
-         Sign("ImportError AttributeError", r"consider renaming '[^']*?(?P<name>torch|"
-              r"transformers|datasets|tokenizers|accelerate|evaluate|numpy|pandas|sklearn)\.py'"),
-         Sign("ModuleNotFoundError", r"'(?P<name>torch|transformers|datasets|tokenizers|"
-              r"accelerate|evaluate|numpy|pandas|sklearn)' is not a package")),
+        (Sign("ImportError AttributeError", rf"partially initialized module '{IMPORTED}'",
+              unless=INSTALLED),
+         Sign("ImportError", rf"cannot import name '\w+' from '(?P<name>{LIBRARIES})' \([^)]*"
+              r"[\\/](?P=name)\.py\)", unless=INSTALLED),
+         Sign("ImportError AttributeError", rf"consider renaming '[^']*?{IMPORTED}\.py'"),
+         Sign("ModuleNotFoundError", rf"'{IMPORTED}' is not a package")),
         "A file of your own is called {name}.py, and Python imports it instead of the library.",
         "Give your file another name, delete its __pycache__, and restart the kernel.",
         "13"),
@@ -169,7 +168,7 @@ ALL = (
     # Checkpoints
     Ailment(
         "gated",
-        (Sign("OSError GatedRepoError", r"gated repo|restricted and you are not in the "
+        (Sign("OSError", r"gated repo|restricted and you are not in the "
               r"authorized list", where=r"/(?:transformers|huggingface_hub)/"),
          Sign("GatedRepoError")),
         "The checkpoint is gated: its authors let in only those who accepted their terms.",

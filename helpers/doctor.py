@@ -19,7 +19,7 @@ import io
 import re
 import sys
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ PYTEST_END = re.compile(r"\S+\.py:\d+: \w+$|[=_]{3,}.*[=_]{3,}$")
 PYTEST_FRAME = re.compile(r"(\S+\.py):(\d+): \w+$")
 NAMED = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)\s{2,}$")
 INSTALLED = re.compile(r"/(?:site|dist)-packages/|/lib/python3|^<frozen|\.pyx$|/Lib/\w+\.py")
-ENDINGS = ("Error", "Exception", "Warning", "Interrupt", "Exit", "Expired", "NotFound", "Invalid",
+ENDINGS = ("Error", "Exception", "Interrupt", "Exit", "Expired", "NotFound", "Invalid",
            "Enabled", "Full", "Empty", "Traceback", "StopIteration", "Timeout", "Refused", "Group")
 
 
@@ -165,10 +165,7 @@ def said(ailment, groups, raised, last):
 def _filled(text, words):
     text = re.sub(r" \((?=[^()]*(?<!\{)\{(\w+)\})[^()]*\)",
                   lambda part: part[0] if part[1] in words else "", text)
-    class Words(dict):
-        def __missing__(self, name):
-            return "that"
-    return text.format_map(Words(words))
+    return text.format_map(defaultdict(lambda: "that", words))
 
 
 def unknown(raised, first):
@@ -352,7 +349,7 @@ def _innermost(after, pointed):
 def _is_error(error, frames):
     """Say whether a line that looks like "Type: message" is one; after frames it may be any."""
     name = error["type"].rpartition(".")[2]
-    return bool(frames) or (name.endswith(ENDINGS) and not name.endswith("Warning"))
+    return bool(frames) or name.endswith(ENDINGS)
 
 
 def _message_at(error, lines, at, prefix):
@@ -420,14 +417,13 @@ def main(arguments=None):
 
 def _decoded(stream):
     """Return a text file over bytes: UTF-8, or the UTF-16 that PowerShell writes."""
-    stream = io.BufferedReader(stream) if not hasattr(stream, "peek") else stream
     start = stream.peek(64)[:64]
     encoding = "utf-8-sig"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif start[1::2].count(0) > len(start) // 3:
         encoding = "utf-16-le"
-    return io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline=None)
+    return io.TextIOWrapper(stream, encoding=encoding, errors="replace")
 
 
 if __name__ == "__main__":

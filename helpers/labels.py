@@ -9,6 +9,7 @@ from collections import Counter
 
 from helpers import classes, quantities, tables, tasks
 from helpers.errors import LearnerError
+from helpers.together import NO_YES
 
 _SEPARATORS = (";", "|", ",")
 MOST_STEPS = 12  # different numbers with decimals that may be classes, such as half stars
@@ -210,8 +211,6 @@ def yes_or_no(name, cells, columns):
 
     A text for which one is missing has "". Raises LearnerError for what is neither yes nor no.
     """
-    from helpers.together import NO_YES
-
     values = cells[list(columns)]
     values = values.astype(str).map(lambda value: value.strip().casefold()).where(values.notna(),
                                                                                   "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers import tables
-from helpers.scores import DRAWS, MOST_LINES, WORST, middle, rounded, with_interval
+from helpers.scores import DRAWS, f1_from, middle, rounded, with_interval, worst
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,7 @@ class Scores:
         return lines
 
     def __str__(self):
-        shown, rest = self.by_label, ""
-        if len(shown) > MOST_LINES:
-            there = [each for each in shown if each.n]
-            shown = sorted(there, key=lambda each: each.f1)[:WORST]
-            rest = (f"The {WORST} labels with the lowest F1, of {len(there)}; metrics.json has "
-                    "all.\n")
+        shown, rest = worst(self.by_label, "labels")
         width = max(5, *(len(tables.short(each.name)) for each in shown))
         lines = [f"{'label':<{width}} {'texts':>6}  from  precision  recall  F1 (95 %)"]
         for each in shown:
@@ -128,12 +123,12 @@ def scores(labels, predictions, names, seed=0, thresholds=()):
     right, either = labels & predictions, labels.astype(int) + predictions
     draws = np.random.default_rng(seed).multinomial(
         len(labels), np.full(len(labels), 1 / len(labels)), size=DRAWS)
-    drawn = _f1(draws @ right.astype(float), draws @ either)
-    micro = _f1((draws @ right.astype(float)).sum(1), (draws @ either).sum(1))
+    drawn = f1_from(draws @ right.astype(float), draws @ either)
+    micro = f1_from((draws @ right.astype(float)).sum(1), (draws @ either).sum(1))
     there = n > 0
     share = labels.mean()
     return Scores(
-        n=len(labels), micro_f1=float(_f1(right.sum(), either.sum())),
+        n=len(labels), micro_f1=float(f1_from(right.sum(), either.sum())),
         micro_f1_interval=middle(micro),
         macro_f1=float(f1[there].mean()) if there.any() else 0.0,
         macro_f1_interval=middle(drawn[:, there].mean(1)) if there.any() else (0.0, 0.0),
@@ -163,14 +158,9 @@ def thresholds(labels, probabilities, names):
             kept.append(name)
             continue
         precision, recall, at = precision_recall_curve(labels[:, i] > 0.5, probabilities[:, i])
-        best = int(_f1(precision * recall, (precision + recall))[:-1].argmax())
+        best = int(f1_from(precision * recall, (precision + recall))[:-1].argmax())
         below = at[best - 1] if best else 0.0  # halfway to the next text that gets no label
         found.append(float((at[best] + below) / 2))
     said = [f"No validation text, or each, has the label {tables.listed(kept)}, so its threshold "
             "stays 0.5."] if kept else []
     return tuple(found), said
-
-
-def _f1(right, either):
-    """Return F1 from the labels given rightly and the sum of those there and those given."""
-    return np.divide(2 * right, either, out=np.zeros_like(either, dtype=float), where=either > 0)

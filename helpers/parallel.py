@@ -1,7 +1,7 @@
 """One training in several processes: who gets which rows, what is summed, what is kept.
 
-The processes are PyTorch's (`torchrun`, `accelerate launch` or `notebook_launcher` start them) and
-Accelerate averages their gradients. Here stand the batches, the loop and its checkpoints: the loop
+The processes are PyTorch's (`torchrun` or `accelerate launch` start them) and Accelerate averages
+their gradients. Here stand the batches, the loop and its checkpoints: the loop
 of notebook 03 once more, for any number of processes (notebook 11).
 """
 
@@ -13,7 +13,6 @@ import math
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -98,7 +97,7 @@ def train(model, loader, accelerator, *, epochs, learning_rate, head_rate=1.0, c
     mine = split_loader(loader, accelerator.process_index, accelerator.num_processes)
     wrapped, trained = accelerator.prepare(model), list(_trained(model).values())
     steps, curve, best = epochs * len(loader), LossCurve(), None
-    optimizer, scheduler = _optimizer(model, learning_rate, head_rate, steps)
+    optimizer, scheduler = training.new_optimizer(model, steps, learning_rate, head_rate)
     if checkpoint is not None:
         checkpoint.restore(model, optimizer, scheduler, curve)
         curve.settings, best = dict(checkpoint.identity), checkpoint.best
@@ -127,15 +126,6 @@ def train(model, loader, accelerator, *, epochs, learning_rate, head_rate=1.0, c
                                  time.perf_counter() - start)
     model.load_state_dict(best or {}, strict=False)
     return curve
-
-
-def _optimizer(model, learning_rate, head_rate, steps):
-    """Return AdamW and its linear schedule, of which a tenth is warm-up, as `training.train`."""
-    from transformers import get_linear_schedule_with_warmup
-
-    groups = training.parameter_groups(model, learning_rate=learning_rate, head_rate=head_rate)
-    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
 def _backward(model, batch, accelerator, class_weights):
@@ -326,9 +316,8 @@ def evaluate(model, loader, accelerator, weights=None):
                                    "so nothing is saved. Choose a lower --learning-rate.")
             lost += torch.stack(tasks.loss(logits, batch["labels"], weights))
             found.append((place, logits.cpu(), batch["labels"].cpu()))
-    if processes > 1:
-        found = gather_object(found)
-    _, logits, labels = zip(*sorted(found, key=lambda each: each[0]), strict=True)
+    found = sorted(gather_object(found), key=lambda each: each[0])
+    _, logits, labels = zip(*found, strict=True)
     loss, weight = accelerator.reduce(lost, "sum").tolist()
     return loss / weight, torch.cat(logits), torch.cat(labels)
 
@@ -396,7 +385,7 @@ def together(main, processes=2):
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
          str(processes), script], capture_output=True, text=True, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(
-            [str(paths.ROOT), os.environ.get("PYTHONPATH", "")])},
+            filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))},
     )
     if done.returncode != 0:
         said = re.search(r"^(?:\[rank\d+\]: )?(\w*(?:Error|Exception): .*)", done.stderr, re.M)
@@ -450,10 +439,3 @@ def leave_message(error):
         fresh.write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}),
                          encoding="utf-8")
     return True
-
-
-def free_port():
-    """Return the number of a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]

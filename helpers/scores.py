@@ -95,13 +95,7 @@ class Scores:
         return lines
 
     def __str__(self):
-        shown = [c for c in self.by_class if c.n or c.predicted]
-        rest = ""
-        if len(shown) > MOST_LINES:
-            there = [c for c in shown if c.n]
-            shown = sorted(there, key=lambda c: c.f1)[:WORST]
-            rest = (f"The {WORST} classes with the lowest F1, of {len(there)}; metrics.json has "
-                    "all.\n")
+        shown, rest = worst([c for c in self.by_class if c.n or c.predicted], "classes")
         width = max(5, *(len(tables.short(c.name)) for c in shown))
         lines = [f"{'class':<{width}} {'texts':>6}  precision  recall (95 %)        F1 (95 %)"]
         for c in shown:
@@ -114,6 +108,15 @@ class Scores:
             f"\n{rest}macro F1 {self.macro_f1:.3f} (95 %: {low:.2f} to {high:.2f}); always "
             f"{tables.short(self.majority)}: accuracy {self.majority_share:.3f}"
         )
+
+
+def worst(each, what):
+    """Return the scores of classes or labels that a table shows, and a line if these are few."""
+    if len(each) <= MOST_LINES:
+        return each, ""
+    there = [one for one in each if one.n]
+    return (sorted(there, key=lambda one: one.f1)[:WORST],
+            f"The {WORST} {what} with the lowest F1, of {len(there)}; metrics.json has all.\n")
 
 
 def scores(labels, predictions, names, seed=0, train_labels=None):
@@ -171,8 +174,14 @@ def _bootstrap(confusion, seed):
     drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=DRAWS)
     right = np.zeros((DRAWS, len(confusion)))
     right[:, label[label == prediction]] = drawn[:, label == prediction]
-    either = drawn @ cells
-    return np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
+    return f1_from(right, drawn @ cells)
+
+
+def f1_from(right, either):
+    """Return F1, 0 where it is not defined, from how many were given rightly, and how many there
+    were and were given together; both numbers or arrays of a shape.
+    """
+    return np.divide(2 * right, either, out=np.zeros_like(either, dtype=float), where=either > 0)
 
 
 def middle(values):

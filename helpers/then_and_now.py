@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-import os
 import re
 import tempfile
 import warnings
 from dataclasses import dataclass
 
-from helpers import paths
+from helpers import checkpoints, paths
 
 FILE = paths.REFERENCE / "then_and_now.json"
 
@@ -34,29 +33,23 @@ def load():
     return [Habit(**one) for one in paths.recorded(FILE.name)["habits"]]
 
 
-def run(code):
+def run(code, bert=None):
     """Run code, whose last line is an expression; return its value, or its error, in words.
 
-    The code finds a folder to write into as `folder`, and the small BERT's as `bert` (with an
-    old version, in the environment variable BERT). Of an error, the words are its `sentence`.
+    The code finds a folder to write into as `folder`, and a BERT's, by default the small one's,
+    as `bert`. Of an error, the words are its `sentence`.
     """
     *lines, last = code.strip().split("\n")
-    space = {}
     try:
         with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
               contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings()):
             warnings.simplefilter("ignore")
-            space.update(folder=folder, bert=os.environ.get("BERT") or _bert())
+            space = {"folder": folder,
+                     "bert": bert or str(checkpoints.find("bert", size="small").path)}
             exec("\n".join(lines), space)
             return str(eval(last, space))
     except Exception as error:
         return sentence(error)
-
-
-def _bert():
-    from helpers import checkpoints
-
-    return str(checkpoints.find("bert", size="small").path)
 
 
 def sentence(error):

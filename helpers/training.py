@@ -53,15 +53,13 @@ def parameter_groups(model, weight_decay=0.01, learning_rate=None, head_rate=1.0
     The vectors, parameters of one dimension, are the biases and what belongs to LayerNorms. With
     a `head_rate` the `head` has groups of its own, whose rate is `head_rate` · `learning_rate`.
     """
-    rates, new = [1.0], set()
-    if head_rate != 1:
-        rates, new = [1.0, head_rate], {id(p) for p in head(model)}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    new = {id(p) for p in head(model)} if head_rate != 1 else set()
     groups = [
-        {"params": [p for p in model.parameters() if p.requires_grad
-                    and (p.ndim > 1) == decays and (id(p) in new) == (rate != 1)],
+        {"params": [p for p in trained if (id(p) in new) == is_new and (p.ndim > 1) == decays],
          "weight_decay": weight_decay if decays else 0.0,
-         **({"lr": rate * learning_rate} if rate != 1 else {})}
-        for rate in rates for decays in (True, False)
+         **({"lr": head_rate * learning_rate} if is_new else {})}
+        for is_new in (False, True) for decays in (True, False)
     ]
     return [group for group in groups if group["params"]]
 
@@ -84,14 +82,10 @@ def train(model, train_loader, *, epochs=3, learning_rate=5e-5, head_rate=1.0, w
     `on_step(curve)` is called after every step. Seed before the model is built, and build the
     loader afresh for each run, or a second run sees another order of the data.
     """
-    from transformers import get_linear_schedule_with_warmup
-
     model.to(device)
     trained = [p for p in model.parameters() if p.requires_grad]
-    groups = parameter_groups(model, weight_decay, learning_rate, head_rate)
-    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    steps = epochs * len(train_loader)
-    scheduler = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+    optimizer, scheduler = new_optimizer(model, epochs * len(train_loader), learning_rate,
+                                         head_rate, weight_decay)
     curve = LossCurve(settings=dict(settings or {}))
     for _ in range(epochs):
         model.train()
@@ -111,6 +105,15 @@ def train(model, train_loader, *, epochs=3, learning_rate=5e-5, head_rate=1.0, w
             result = evaluate(model, validation_loader)
             curve.record_validation(result.loss, result.accuracy)
     return curve
+
+
+def new_optimizer(model, steps, learning_rate, head_rate=1.0, weight_decay=0.01):
+    """Return AdamW with `parameter_groups`, and its linear schedule; a tenth of it is warm-up."""
+    from transformers import get_linear_schedule_with_warmup
+
+    groups = parameter_groups(model, weight_decay, learning_rate, head_rate)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
 @torch.inference_mode()
@@ -181,10 +184,15 @@ def embed(encoder, tokenizer, texts, batch_size=64, max_length=None):
     length = most_tokens(encoder, tokenizer, max_length)
     for batch in _tokenized(texts, tokenizer, batch_size, length):
         hidden = encoder(**batch.to(encoder.device)).last_hidden_state
-        mask = batch["attention_mask"].unsqueeze(-1)
-        mean = (hidden * mask).sum(1) / mask.sum(1)
+        mean = mean_pooled(hidden, batch["attention_mask"])
         rows.append(torch.nn.functional.normalize(mean, dim=-1).cpu())
     return torch.cat(rows)
+
+
+def mean_pooled(hidden, attention_mask):
+    """Return the mean of the hidden states of each text, (texts, size), without its padding."""
+    mask = attention_mask.unsqueeze(-1)
+    return (hidden * mask).sum(1) / mask.sum(1)
 
 
 def _tokenized(texts, tokenizer, batch_size, max_length):

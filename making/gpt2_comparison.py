@@ -54,8 +54,7 @@ class Pooled(GPT2ForSequenceClassification):
         if self.pooling == "first":
             vectors = hidden[:, 0]
         else:
-            mask = attention_mask.unsqueeze(-1)
-            vectors = (hidden * mask).sum(1) / mask.sum(1)
+            vectors = training.mean_pooled(hidden, attention_mask)
         logits = self.score(vectors)
         loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -33,13 +33,13 @@ RECIPES = {
 RATES = (1e-4, 3e-4, 1e-3)  # tried for the network from scratch; 1e-4 is the other notebooks'
 
 
-def network(name, checkpoint, seed):
+def network(name, checkpoint, seed, dropout=0.0):
     """Return the pretrained classifier with its embeddings frozen, or the same network untrained.
 
     What is not pretrained trains all of its parameters: a random table that stays is no table.
     """
     set_seed(seed)
-    options = {"num_labels": len(LABELS), **training.NO_DROPOUT}
+    options = {"num_labels": len(LABELS), **dict.fromkeys(training.NO_DROPOUT, dropout)}
     if name == "from scratch":
         config = AutoConfig.from_pretrained(checkpoint.path, **options)
         return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)

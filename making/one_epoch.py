@@ -8,7 +8,6 @@ together; the test reviews are not looked at. What data/reference/one_epoch.json
 not trained again. `helpers.one_epoch` sums it up.
 """
 
-import copy
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -17,16 +16,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from torch.nn.functional import cross_entropy, kl_div, normalize
-from transformers import (
-    AutoModel,
-    AutoModelForSequenceClassification,
-    get_linear_schedule_with_warmup,
-    set_seed,
-)
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import AutoModel, get_linear_schedule_with_warmup
 
-from helpers import batching, paths, training
+from helpers import batching, frozen, paths, training
 from helpers.one_epoch import FILE
-from making.learning_curve import given
+from making.learning_curve import given, network
 from making.sweep import unused
 
 SEEDS = (100, 101, 102)
@@ -97,12 +92,8 @@ def trained(idea, checkpoint, tokenizer, encoded, seed, teacher=None, steps=None
     `teacher`, for one that is distilled, is the network to learn from. With `steps` it stops
     early, at the same rates.
     """
-    set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint.path, num_labels=2, dtype=torch.float32, hidden_dropout_prob=idea.dropout,
-        attention_probs_dropout_prob=idea.dropout)
-    for part in (model.bert.embeddings, *model.bert.encoder.layer[:idea.frozen]):
-        part.requires_grad_(False)
+    model = network("fine-tuned", checkpoint, seed, idea.dropout)
+    frozen.freeze(model, idea.frozen)
     if idea.probed:
         _probe(model, tokenizer, encoded)
     optimizer = torch.optim.AdamW(groups(model, idea), fused=True, betas=(0.9, idea.beta2))
@@ -110,7 +101,8 @@ def trained(idea, checkpoint, tokenizer, encoded, seed, teacher=None, steps=None
     total = idea.epochs * len(batches)
     schedule = get_linear_schedule_with_warmup(optimizer, total // 10, total)
     learnt = [p for p in model.parameters() if p.requires_grad]
-    mean = None
+    mean = (AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(idea.averaged))
+            if idea.averaged else None)
     model.train()
     passes = itertools.chain.from_iterable(batches for _ in range(idea.epochs))
     for step, batch in enumerate(itertools.islice(passes, steps), start=1):
@@ -119,13 +111,9 @@ def trained(idea, checkpoint, tokenizer, encoded, seed, teacher=None, steps=None
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         schedule.step()
-        if idea.averaged and step >= total / 2:
-            mean = _averaged(mean, learnt, idea.averaged)
-    if mean is not None:
-        with torch.no_grad():
-            for weights, average in zip(learnt, mean, strict=True):
-                weights.copy_(average)
-    return model.eval()
+        if mean is not None and step >= total / 2:
+            mean.update_parameters(model)
+    return (model if mean is None else mean.module).eval()
 
 
 def groups(model, idea):
@@ -144,25 +132,20 @@ def groups(model, idea):
 
 def logits(model, batch, pooling):
     """Return a network's logits, (batch, classes), for what its head is to read."""
+    return _read(model, batch, pooling)[0]
+
+
+def _read(model, batch, pooling):
+    """Return logits, (batch, classes), and the mean of each text's tokens, (batch, size)."""
     hidden = model.bert(**{k: v for k, v in batch.items() if k != "labels"}).last_hidden_state
-    return _head(model, hidden, _mean(hidden, batch), pooling)
-
-
-def _head(model, hidden, mean, pooling):
+    mean = training.mean_pooled(hidden, batch["attention_mask"])
     read = {"first": lambda: model.bert.pooler(hidden), "mean": lambda: mean,
             "pooled mean": lambda: model.bert.pooler(mean.unsqueeze(1))}[pooling]()
-    return model.classifier(model.dropout(read))
-
-
-def _mean(hidden, batch):
-    mask = batch["attention_mask"].unsqueeze(-1)
-    return (hidden * mask).sum(1) / mask.sum(1)
+    return model.classifier(model.dropout(read)), mean
 
 
 def _loss(model, batch, idea, teacher):
-    hidden = model.bert(**{k: v for k, v in batch.items() if k != "labels"}).last_hidden_state
-    mean = _mean(hidden, batch)
-    answers = _head(model, hidden, mean, idea.pooling)
+    answers, mean = _read(model, batch, idea.pooling)
     loss = cross_entropy(answers, batch["labels"], label_smoothing=idea.smoothing)
     if idea.contrast:
         loss = loss + idea.contrast * _contrastive(mean, batch["labels"])
@@ -183,15 +166,6 @@ def _contrastive(vectors, labels, temperature=0.2):
     number = partners.sum(1)
     each = -(shares * partners).sum(1)[number > 0] / number[number > 0]
     return each.mean() if len(each) else torch.tensor(0.0)
-
-
-def _averaged(mean, learnt, keep):
-    """Return the running mean of some weights, a step later."""
-    if mean is None:
-        return [p.detach().clone() for p in learnt]
-    for average, weights in zip(mean, learnt, strict=True):
-        average.lerp_(weights.detach(), 1 - keep)
-    return mean
 
 
 @torch.inference_mode()
@@ -227,7 +201,7 @@ def _hardest_first(checkpoint, tokenizer, encoded):
 
     Each text is judged by a regression that has not seen it, one of five.
     """
-    encoder, labels = AutoModel.from_pretrained(checkpoint.path, dtype=torch.float32), []
+    encoder = AutoModel.from_pretrained(checkpoint.path, dtype=torch.float32)
     texts = tokenizer.batch_decode(encoded["input_ids"][:], skip_special_tokens=True)
     labels = encoded["labels"][:]
     sure = cross_val_predict(LogisticRegression(C=10, max_iter=1000),
@@ -256,7 +230,7 @@ def record(seeds=SEEDS):
         for seed in seeds[len(row["correct"]):]:
             teacher = (trained(IDEAS[TEACHER], checkpoint, tokenizer, encoded, seed)
                        if idea.distilled else None)
-            model = trained(idea, checkpoint, tokenizer, encoded, seed, copy.deepcopy(teacher))
+            model = trained(idea, checkpoint, tokenizer, encoded, seed, teacher)
             row["correct"].append(sum(correct(model, tokenizer, rows, idea.pooling)
                                       for rows in tested))
             print(f"{name:<16} seed {seed}  {row['correct'][-1]}", flush=True)

@@ -8,7 +8,6 @@ network), and runs there what is listed here. It takes about five minutes.
 
 import argparse
 import dataclasses
-import importlib.metadata
 import json
 import os
 import subprocess
@@ -94,16 +93,17 @@ def installed(folder, requirements):
 
 def ran(code, folder):
     """Return what a line of code says with the packages in a folder before the installed ones."""
-    program = "import sys; from helpers import then_and_now; print(then_and_now.run(sys.argv[1]))"
+    program = "import sys\nfrom helpers.then_and_now import run\nprint(run(*sys.argv[1:]))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(paths.ROOT)]),
-                   "BERT": str(checkpoints.find("bert").path), "USE_TF": "0"}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, code], check=True,
-                          env=environment, capture_output=True, text=True)
+                   "USE_TF": "0"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, code,
+                           str(checkpoints.find("bert").path)], check=True, env=environment,
+                          capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def record(folder):
-    """Return the habits, each run with its old version, and what is installed now."""
+    """Return the habits, each run with its old version."""
     habits = []
     for name, library, code, instead in HABITS:
         version = next(old for old in OLD if old.startswith(library + " "))
@@ -112,8 +112,7 @@ def record(folder):
         habits.append(Habit(name, library, code, instead, version, then))
     order = ["transformers", "datasets", "torch"]
     habits = sorted([*TOLD, *habits], key=lambda habit: order.index(habit.library))
-    return {"now": {name: importlib.metadata.version(name) for name in order},
-            "habits": [dataclasses.asdict(habit) for habit in habits]}
+    return {"habits": [dataclasses.asdict(habit) for habit in habits]}
 
 
 def main(arguments=None):

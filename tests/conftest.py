@@ -47,6 +47,17 @@ def new_model(checkpoint):
     return build
 
 
+@pytest.fixture(scope="session")
+def tiny(tokenizer, tmp_path_factory):
+    """A folder with a BERT of three narrow layers, for runs that have nothing to learn."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    training.save(transformers.BertForSequenceClassification(transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
+        intermediate_size=32, initializer_range=0.5)), tokenizer, folder)
+    return folder
+
+
 def csv_of(rows, folder):
     """Write texts and labels into a file as a learner brings it; return its path."""
     file = folder / "mine.csv"

@@ -7,14 +7,12 @@ nothing is downloaded. `NEAR` has near misses: the same words, but another cause
 import collections
 import errno
 import functools
-import http.server
 import os
 import pathlib
 import pickle
 import subprocess
 import sys
 import textwrap
-import threading
 import zipfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,9 +20,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import datasets
 import torch
 import transformers
+from hub import Fault, LocalHub
 from torch.nn import functional
 
-from helpers import checkpoints, texts
+from helpers import checkpoints, doctor, texts
 
 FAILURES = collections.defaultdict(list)
 WIDTH = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -212,29 +211,14 @@ def _(folder):
 
 def answering(folder, status, code, words):
     """Ask a Hub on this machine that answers every request with one status."""
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            self.send_response(status)
-            self.send_header("X-Error-Code", code)
-            self.send_header("X-Error-Message", words)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_GET = do_HEAD
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            script(folder, """
-                import transformers
-                transformers.AutoConfig.from_pretrained("gpt4")
-            """, HF_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HF_HUB_OFFLINE="0",
-                HF_HOME=str(folder), HF_HUB_DISABLE_TELEMETRY="1")
-        finally:
-            server.shutdown()
+    with LocalHub({}) as hub:
+        hub.faults.append(Fault("error", file="", method="", status=status, headers={
+            "X-Error-Code": code, "X-Error-Message": words}))
+        script(folder, """
+            import transformers
+            transformers.AutoConfig.from_pretrained("gpt4")
+        """, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="0", HF_HOME=str(folder),
+            HF_HUB_DISABLE_TELEMETRY="1")
 
 
 @failure("no-such-checkpoint")
@@ -443,7 +427,6 @@ def _(folder):
 
 @failure("argument-the-model-lacks")
 def _(folder):
-    torch.nn.Sequential(Reader())(torch.ones(1, 2))  # the wrapper calls forward without a mask
     Reader()(torch.ones(1, 2), token_type_ids=torch.zeros(1, 2))
 
 
@@ -671,7 +654,7 @@ def _(folder):
 
 @failure("dictionary-to-a-device")
 def _(folder):
-    rows = [dict(zip(("ids", "label"), (torch.ones(2), 1), strict=True))]
+    rows = [{"ids": torch.ones(2), "label": 1}]
     next(iter(torch.utils.data.DataLoader(rows))).to("cpu")
 
 
@@ -700,7 +683,11 @@ def _(folder):
     hidden = weight.exp()
     hidden += 1
     (hidden * hidden).sum().backward()
-    hidden = weight.exp()
+
+
+@failure("changed-in-place")
+def _(folder):
+    hidden = torch.ones(2, requires_grad=True).exp()
     loss = (hidden * hidden).sum()
     hidden[0] = 0.0
     loss.backward()
@@ -1053,7 +1040,6 @@ def main():
     """Raise every failure and print its last lines."""
     import tempfile
     import time
-    import traceback
 
     transformers.logging.set_verbosity_error()
     wanted = sys.argv[1:]
@@ -1067,17 +1053,10 @@ def main():
                     function(pathlib.Path(folder))
                     print(f"== {name}: RAISES NOTHING")
                 except Exception as error:
-                    chain, one = [], error
-                    while one is not None:
-                        chain.append(one)
-                        one = one.__cause__ or one.__context__
-                    took = time.perf_counter() - start
-                    print(f"== {name} ({took:.2f} s)")
-                    for one in reversed(chain):
-                        last = traceback.extract_tb(one.__traceback__)[-1]
-                        said = str(one) if not isinstance(one, Printed) else str(one)[-700:]
-                        print(f"   {type(one).__module__}.{type(one).__name__}: {said[:600]}")
-                        print(f"     at {last.filename[-60:]} {last.name}: {last.line}")
+                    print(f"== {name} ({time.perf_counter() - start:.2f} s)")
+                    for one in doctor.chain_of(error):
+                        print(f"   {one.type}: {one.message[:600]}")
+                        print("     at", *one.frames[-1:])
 
 
 if __name__ == "__main__":

@@ -73,17 +73,6 @@ def figures_of(folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def tiny(tokenizer, tmp_path_factory):
-    """A folder with a BERT of three narrow layers, for runs that have nothing to learn."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny") / "model"
-    training.save(BertForSequenceClassification(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
-        intermediate_size=32, initializer_range=0.5)), tokenizer, folder)
-    return folder
-
-
 # The runs that several tests look at.
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,14 @@
 """What notebook 10 says of single ideas is what its command measures."""
 
-import json
 from dataclasses import asdict
 
 import pytest
 import torch
 
-from helpers import batching, one_epoch, training
+from helpers import batching, one_epoch, paths, training
 from making import one_epoch as making
 
-STORED = json.loads(one_epoch.FILE.read_text(encoding="utf-8"))
+STORED = paths.recorded(one_epoch.FILE.name)
 
 
 def test_every_idea_is_recorded_with_every_seed_and_differs_from_all_others():
@@ -22,8 +21,8 @@ def test_every_idea_is_recorded_with_every_seed_and_differs_from_all_others():
 
 
 @pytest.fixture(scope="module")
-def few(data, tokenizer):
-    return batching.tokenize(data["train"].select(range(64)), tokenizer)
+def few(encoded):
+    return encoded.select(range(64))
 
 
 @pytest.mark.parametrize("name", sorted(making.IDEAS))

@@ -39,17 +39,6 @@ TASKS = {  # file: what a person would say, the column or columns of the labels
 }
 
 
-@pytest.fixture(scope="module")
-def tiny(tokenizer, tmp_path_factory):
-    """A folder with a BERT of three narrow layers, for runs that have nothing to learn."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny") / "model"
-    training.save(BertForSequenceClassification(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
-        intermediate_size=32, initializer_range=0.5)), tokenizer, folder)
-    return folder
-
-
 def run(data, output, *options):
     """Run the command that trains; return its exit status and what it said."""
     with (contextlib.redirect_stdout(io.StringIO()) as said,

@@ -265,8 +265,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(texts, tmp_path):
      "--mixed_precision", "no", "--dynamo_backend", "no"],
 ])
 def test_the_known_launchers_start_it_too(launcher, texts, in_one, tmp_path):
-    port = str(parallel.free_port())
-    options = ["--main_process_port", port] if "accelerate" in launcher[0] else []
+    options = ["--main_process_port", "0"] if "accelerate" in launcher[0] else []
     line = [sys.executable, "-m", *launcher, *options,
             *command(texts, tmp_path / "two")[1:]]
     done = subprocess.run(line, cwd=paths.ROOT, capture_output=True, text=True, timeout=300,

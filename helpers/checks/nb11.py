@@ -22,8 +22,9 @@ def _share_right(pairs):
     return sum(right for _, right in pairs) / len(pairs)
 
 
-def _fewest(each, fits, parts=1):
+def _fewest(each, fits):
     """Return rows and parts, of the fewest equal parts that fit."""
+    parts = 1
     while each % parts or each // parts > fits:
         parts += 1
     return each // parts, parts

@@ -259,9 +259,8 @@ def differences(comparisons, title):
     name_rows(axes, comparisons)
     axes.grid(visible=True, axis="x")
     axes.figure.suptitle(title, x=0.01, ha="left")
-    listing = listed({name: f"{100 * found.difference:+.1f} "
-                                  f"({100 * found.interval[0]:+.1f} to "
-                                  f"{100 * found.interval[1]:+.1f})"
-                            for name, found in comparisons.items()})
+    listing = listed({name: f"{100 * found.difference:+.1f} ({100 * found.interval[0]:+.1f} to "
+                            f"{100 * found.interval[1]:+.1f})"
+                      for name, found in comparisons.items()})
     finish(axes, f"Differences in points with their 95 % intervals: {listing}.",
-                 xlabel="difference in points, with 95 % interval (blue: without zero)")
+           xlabel="difference in points, with 95 % interval (blue: without zero)")

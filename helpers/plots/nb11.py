@@ -35,35 +35,33 @@ def same_curve(one, runs, same=1e-4):
                        f"{one.loss[-1]:.2f}. {title}. {ends}.")
 
 
-def bytes_each(in_pieces, processes):
-    """Return the bytes per parameter that a process holds, with these parts in pieces."""
-    return sum(size / processes if part in in_pieces else size for part, size in BYTES.items())
-
-
 @plots.styled
 def sharding(processes=4):
     """Draw what each of several processes holds in the stages of sharding, and its bytes."""
     figure, columns = plots.new(2.7, columns=len(STAGES), width=9.2)
     colours = {"weights": BLUE, "gradients": ORANGE, "optimizer": plots.GREEN}
-    notes, others = {}, "held by others"
+    notes = {}
     for axes, (stage, in_pieces) in zip(columns, STAGES.items(), strict=True):
+        held = {part: size / processes if part in in_pieces else size
+                for part, size in BYTES.items()}
         for process in range(processes):
             below = 0
             for part, size in BYTES.items():
-                piece = size / processes if part in in_pieces else size
-                start = below + (process * piece if part in in_pieces else 0)
+                start = below + (process * held[part] if part in in_pieces else 0)
                 axes.add_patch(Rectangle((process + 0.1, below), 0.8, size, color=PALE, lw=0,
-                                         label=others))
-                axes.add_patch(Rectangle((process + 0.1, start), 0.8, piece, lw=0,
-                                         color=colours[part], label=part if not process else None))
-                below, others = below + size + 0.6, None
-        notes[stage] = f"{bytes_each(in_pieces, processes):g} bytes"
+                                         label="held by others"))
+                axes.add_patch(Rectangle((process + 0.1, start), 0.8, held[part], lw=0,
+                                         color=colours[part], label=part))
+                below += size + 0.6
+        notes[stage] = f"{sum(held.values()):g} bytes"
         axes.set(xlim=(0, processes), ylim=(-0.2, below), yticks=[], title=stage,
                  xticks=[n + 0.5 for n in range(processes)], xticklabels=range(processes),
                  xlabel=f"{notes[stage]} per parameter")
         axes.title.set_fontsize(11)
         plots.without_frame(axes)
     columns[0].set_ylabel("held by each process")
-    figure.legend(*columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    handles, names = columns[0].get_legend_handles_labels()
+    once = dict(zip(names, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=4)
     plots.show(figure, f"What each of {processes} processes holds of weights, gradients and "
                        f"optimizer: {plots.listed(notes)} per parameter.")
