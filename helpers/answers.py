@@ -1,7 +1,6 @@
 """A model's answers as a table: the columns of each task, what they count, how well they score."""
 
-from helpers import classes, labels, quantities, tables
-from helpers.errors import LearnerError
+from helpers import classes, columns, labels, quantities, rows, tables
 from helpers.tasks import Number
 
 FIXED = ("id", "text", "text_pair", "label", "labels", "probability")  # columns of another meaning
@@ -71,40 +70,26 @@ def line(task, row):
     return answer if task.kind == "labels" else f"{answer:.6g}"
 
 
-def given(source, label):
-    """Return the labels that the rows of a table have, as they are written there.
+def given(source, label, header=True):
+    """Return the labels that the rows of a table have, read as for a training.
 
-    Of several columns, with commas between them, they are tuples, as of lists. Raises
-    LearnerError if a column is not there.
+    `label` names a column, or several with commas between them. Raises LearnerError if it names
+    none.
     """
-    cells = source.cells
-    several = [part.strip() for part in label.split(",")]
-    several = several if len(several) > 1 and {*several} <= {*cells} else [label]
-    for one in several:
-        same = [column for column in cells if column == one]
-        if len(same) != 1:
-            raise LearnerError(f"{source.name} has {len(same) or 'no'} column {one!r}, only: "
-                               f"{tables.listed(cells)}. Name the right one with --label, or "
-                               "leave it out if there are no labels.")
-    if len(several) > 1:
-        return labels.yes_or_no(source.name, cells, several)
-    return ["" if value is None else tuple(map(str, value)) if isinstance(value, list | tuple)
-            else str(value).strip() for value in cells[label]]
+    column = columns.named(source.name, source.cells, header, "label", label)
+    return list(rows.labels_of(source.name, source.cells, (), column, None))
 
 
 def scores(task, written, made):
     """Return lines on how well the answers of a table match the labels that the file has."""
-    pairs = [(known, row) for row, known in enumerate(_known(task, written))
-             if known is not None and made[column(task)].notna().iloc[row]]
+    pairs = [(known, place) for place, known in enumerate(_known(task, written))
+             if known is not None and made[column(task)].notna().iloc[place]]
     if not pairs:
         return [f"No label of the file is one of the model's ({tables.listed(task.names)}), so "
                 "there is nothing to score."]
-    known, rows = map(list, zip(*pairs, strict=True))
-    answers = made[_columns(task)].to_numpy()[rows]
-    if task.kind == "labels":
-        found = task.scores(answers, task.matrix(known), None)
-    else:
-        found = task.scores(answers, known, known)
+    known, places = map(list, zip(*pairs, strict=True))
+    answers = made[_columns(task)].to_numpy()[places]
+    found = task.scores(answers, task.targets(known), known)
     left = len(written) - len(pairs)
     return [
         *([f"Not scored: {left:,} rows without a text, or with a label that is no class of the "

@@ -42,9 +42,7 @@ def encode(tokenizer, texts, pairs=None, max_length=MAX_TOKENS, keep="head"):
     `pairs` are the second texts, where there are any; `keep` is that of `tokenize`. Raises
     LearnerError for windows of pairs.
     """
-    if pairs is not None and not tokenizer.num_special_tokens_to_add(pair=True):
-        pairs = [f"\n{second}" for second in pairs]  # GPT-2 puts nothing between them
-    both = (texts,) if pairs is None else (texts, pairs)
+    both = sides(tokenizer, texts, pairs)
     if keep == "windows":
         return _windows(tokenizer, both, max_length)
     if keep == "ends":
@@ -55,6 +53,15 @@ def encode(tokenizer, texts, pairs=None, max_length=MAX_TOKENS, keep="head"):
         return tokenizer(*both, truncation=True, max_length=max_length), range(len(texts))
     finally:
         tokenizer.truncation_side = side
+
+
+def sides(tokenizer, texts, pairs=None):
+    """Return what a tokenizer is called with: texts, or first and second ones."""
+    if pairs is None:
+        return (texts,)
+    if not tokenizer.num_special_tokens_to_add(pair=True):
+        pairs = [f"\n{second}" for second in pairs]  # GPT-2 puts nothing between them
+    return texts, pairs
 
 
 def _windows(tokenizer, both, max_length):
@@ -73,12 +80,13 @@ def _ends(tokenizer, both, max_length):
         over = len(ids) - max_length
         if over <= 0:
             continue
-        sides = found.sequence_ids(row)
-        left = {side: [i for i, each in enumerate(sides) if each == side] for side in (0, 1)}
+        side_of = found.sequence_ids(row)
+        left = {side: [i for i, each in enumerate(side_of) if each == side] for side in (0, 1)}
         for _ in range(over):
             longer = max(left.values(), key=len)
             del longer[len(longer) // 2]
-        kept = sorted([*left[0], *left[1], *(i for i, each in enumerate(sides) if each is None)])
+        kept = sorted([*left[0], *left[1],
+                       *(i for i, each in enumerate(side_of) if each is None)])
         for column in found.values():
             column[row] = [column[row][i] for i in kept]
     return found

@@ -59,8 +59,8 @@ def find(name, cells, header=True, text=None, label=None):
     twice = set(cells.columns[cells.columns.duplicated()])
     cells = cells.loc[:, ~cells.columns.duplicated()]
     facts = _facts(cells) if text is None or label is None else {}
-    found = {"text": _named(name, cells, header, "text", text),
-             "label": _named(name, cells, header, "label", label)}
+    found = {"text": named(name, cells, header, "text", text),
+             "label": named(name, cells, header, "label", label)}
     for option, other in (("text", "label"), ("label", "text")):
         if isinstance(found[option], str) and found[other] is None:
             _refuse_misnamed(name, facts, found[option], option, other)
@@ -85,7 +85,7 @@ def each(found):
 def find_text(name, cells, header=True, text=None):
     """Return the column of texts in a table whose labels do not matter; of pairs, two."""
     if text is not None:
-        return _named(name, cells, header, "text", text)
+        return named(name, cells, header, "text", text)
     if len(cells.columns) == 1:
         return cells.columns[0]
     cells = cells.loc[:, ~cells.columns.duplicated()]
@@ -157,7 +157,7 @@ def _looks_like_its_cells(cells, column):
     return len(column.split()) >= 8 and not is_question
 
 
-def _named(name, cells, header, option, wanted):
+def named(name, cells, header, option, wanted):
     """Return the column that is asked for by name, None if none is."""
     if wanted is None:
         return None
@@ -167,7 +167,7 @@ def _named(name, cells, header, option, wanted):
         if option == "text" and len(several) > 2:
             raise LearnerError(f"{name}: text names {len(several)} columns. A pair has two, such "
                                f"as text={tables.short(','.join(several[:2]))!r}.")
-        return tuple(_named(name, cells, header, option, [one]) for one in several)
+        return tuple(named(name, cells, header, option, [one]) for one in several)
     wanted = several[0] if len(several) == 1 else str(wanted).strip()
     same = [column for column in cells if column == wanted] or [
         column for column in cells if column.casefold() == wanted.casefold()]
@@ -204,17 +204,17 @@ def _recognised(name, cells, facts, option, other):
         return pair
     ranks = {column: _rank(column, option) for column in columns}
     best = min(ranks.values(), default=4)
-    named = [column for column in columns if ranks[column] == best < 4]
-    if len(named) > 1 or (best == 3 and fitting):
-        named = [column for column in named if column in fitting] or named * (best < 3)
-    if len(named) == 1 and (best < 3 or set(fitting) <= set(named)):
-        return named[0]
-    if not named and len(fitting) == 1:
+    called = [column for column in columns if ranks[column] == best < 4]
+    if len(called) > 1 or (best == 3 and fitting):
+        called = [column for column in called if column in fitting] or called * (best < 3)
+    if len(called) == 1 and (best < 3 or set(fitting) <= set(called)):
+        return called[0]
+    if not called and len(fitting) == 1:
         return fitting[0]
     several = together.several_labels(cells, [c for c in fitting if facts[c]["binary"]], fitting)
     if option == "label" and several:
         return several
-    raise _doubt(name, cells, option, list(dict.fromkeys([*named, *fitting])), columns)
+    raise _doubt(name, cells, option, list(dict.fromkeys([*called, *fitting])), columns)
 
 
 def _doubt(name, cells, option, candidates, columns):

@@ -153,8 +153,8 @@ def _answered(model, tokenizer, texts, max_length, batch_size, clean, keep, prog
     with tqdm(total=len(rows), unit="text", disable=not progress) as bar:
         for start in range(0, len(rows), 1000):
             part = rows[start : start + 1000]
-            ids = tokenizer(*part_of(part), truncation=True, max_length=most + 1)
-            sizes |= dict(zip(part, map(len, ids["input_ids"]), strict=True))
+            read, _ = batching.encode(tokenizer, *part_of(part), max_length=most + 1)
+            sizes |= dict(zip(part, map(len, read["input_ids"]), strict=True))
         rows.sort(key=sizes.__getitem__, reverse=True)  # little padding; what takes most, first
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
@@ -208,7 +208,7 @@ def predict_file(options, *, progress=True):
                            "an --output that ends in .csv.")
     for note in notes:
         print(command.said(note))
-    labels = answers.given(source, options.label) if options.label else None
+    labels = answers.given(source, options.label, options.header) if options.label else None
     model, tokenizer = load(options.model)
     most = training.most_tokens(model, tokenizer, options.max_length)
     if options.max_length and most < options.max_length:

@@ -7,7 +7,7 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 
-from helpers import markup, tables, tasks
+from helpers import batching, markup, tables, tasks
 from helpers.errors import LearnerError
 
 SAMPLE = 3_000  # texts whose tokens are counted in a large data set,
@@ -297,7 +297,7 @@ def _tokens(texts, tokenizer):
     lengths, seen = [], Counter()
     for start in range(0, len(texts), 100):
         sides = map(list, zip(*map(_sides, texts[start : start + 100]), strict=True))
-        batch = tokenizer(*sides, truncation=False, padding=False,
+        batch = tokenizer(*batching.sides(tokenizer, *sides), truncation=False, padding=False,
                           return_attention_mask=False, verbose=False)["input_ids"]
         lengths += map(len, batch)
         for ids in batch:

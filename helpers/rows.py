@@ -23,7 +23,7 @@ def check(table, split, text, label, names, drop_empty, clean, notes):
     cells, name = table.cells.loc[:, ~table.cells.columns.duplicated()], table.name
     cells = _accepted_in_prodigy(name, cells, notes)
     texts = dict(zip(TEXTS, columns.each(text), strict=False))
-    found = _labels(name, cells, texts.values(), label, names)
+    found = labels_of(name, cells, texts.values(), label, names)
     rows = pd.DataFrame({"id": ids(cells),
                          **{ours: as_texts(cells[theirs]) for ours, theirs in texts.items()},
                          "label": found}, cells.index, dtype=object)
@@ -76,7 +76,7 @@ def _accepted_in_prodigy(name, cells, notes):
     return cells[accepted]
 
 
-def _labels(name, cells, texts, label, names):
+def labels_of(name, cells, texts, label, names):
     """Return the labels, "" where one is missing; several labels a text are tuples.
 
     Raises LearnerError if they are objects or marked passages, or the texts are lists.

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from datasets import Dataset, DatasetDict
 from transformers import (
     AutoModelForSequenceClassification,
+    AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     GPT2Config,
@@ -18,13 +20,16 @@ from transformers import (
 )
 
 from helpers import (
+    answers,
     batching,
+    checkpoints,
     classifiers,
     finetune,
     multilabel,
     paths,
     predict,
     regression,
+    tables,
     tasks,
     texts,
     training,
@@ -129,6 +134,36 @@ def test_a_model_of_one_text_refuses_pairs_and_the_other_way_round(made):
     if file == "pairs.csv":
         half = predict.predictions(folder, [("One.", " "), ("One.", "Another.")])
         assert half["label"].isna().tolist() == [True, False]
+
+
+def test_answers_are_scored_on_the_scale_of_the_file_whatever_the_model_s_shift():
+    task, written = tasks.Number("score", mean=3.0), ["1.0", "2.0", "4.0", "5.0"]
+    off = torch.tensor([float(one) + 0.1 for one in written])[:, None]
+    made = answers.table(task, off, {"text": ["a", "b", "c", "d"]})
+    assert "mean absolute error       0.1 " in "\n".join(answers.scores(task, written, made))
+
+
+def test_labels_to_score_by_are_read_as_those_to_train_on(tmp_path):
+    file = tmp_path / "lists.csv"
+    pd.DataFrame({"text": ["One.", "Two.", "Three."],
+                  "Labels": ["['late', 'rude']", "[]", "['rude']"]}).to_csv(file, index=False)
+    source = tables.read(file, "the table")
+    task = tasks.Labels(("late", "rude"))
+    made = answers.table(task, torch.tensor([[0.9, 0.8], [0.1, 0.2], [0.1, 0.9]]),
+                         {"text": source.cells["text"].tolist()})
+    said = "\n".join(answers.scores(task, answers.given(source, "labels"), made))
+    assert "micro F1 1.000" in said
+    with pytest.raises(LearnerError, match="no column 'verdict'"):
+        answers.given(source, "verdict")
+
+
+def test_the_tokens_of_a_pair_are_counted_as_they_are_read():
+    gpt2 = AutoTokenizer.from_pretrained(checkpoints.find("gpt2").path)
+    read, _ = batching.encode(gpt2, ["A good room."], ["A bad one."])
+    pair = Dataset.from_dict({"text": ["A good room."], "text_pair": ["A bad one."],
+                              "label": [0.5]})
+    found = texts.report(DatasetDict(train=pair), gpt2)
+    assert found.lengths == [len(read["input_ids"][0])]
 
 
 def test_lines_through_a_pipe_are_answered_by_the_task(made, capsys):
