@@ -105,7 +105,7 @@ def _known(task, written):
     numbers = {classes.key(name): number for number, name in enumerate(task.names)}
     if task.kind == "class":
         return [numbers.get(classes.key(label)) for label in written]
-    separator = labels.separator(written, 1)
+    separator = labels.separator(written)
     return [None if label == "" else [numbers[classes.key(one)]
                                       for one in labels.parted(label, separator)
                                       if classes.key(one) in numbers] for label in written]

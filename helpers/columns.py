@@ -211,8 +211,8 @@ def _recognised(name, cells, facts, option, other):
         return called[0]
     if not called and len(fitting) == 1:
         return fitting[0]
-    several = together.several_labels(cells, [c for c in fitting if facts[c]["binary"]], fitting)
-    if option == "label" and several:
+    if option == "label" and (several := together.several_labels(
+            cells, [c for c in fitting if facts[c]["binary"]], fitting)):
         return several
     raise _doubt(name, cells, option, list(dict.fromkeys([*called, *fitting])), columns)
 

@@ -74,7 +74,7 @@ def _refuse_misfit(name, values, column, kind):
     shown, which = tables.listed(column if isinstance(column, tuple) else [column]), None
     if kind in ("class", "number") and not values.map(_is_single).all():
         which = "several labels a text"
-    elif kind == "labels" and not lists.any() and separator(values, 1) is None:
+    elif kind == "labels" and not lists.any() and separator(values) is None:
         which = "one label a text"
     if which:
         raise LearnerError(f"{name}: task={kind!r} is {tasks.IN_WORDS[kind]}, and what {shown} "
@@ -86,7 +86,6 @@ def _refuse_misfit(name, values, column, kind):
 
 
 def _numbers(names, checked, column, notes):
-    split_of = [split for split, rows in checked.items() for _ in range(len(rows))]
     written = [_only(value) for rows in checked.values() for value in rows["label"]]
     numbers, reasons = quantities.read(written)
     problems, done, start = [], {}, 0
@@ -106,7 +105,7 @@ def _numbers(names, checked, column, notes):
     if problems:
         return tasks.Number(name), {}, problems
     units = any(not _is_plain(value) for value in written)
-    train = [n for n, split in zip(numbers, split_of, strict=True) if split == "train"]
+    train = done["train"]["label"].tolist()
     if len({*train}) < 2:
         raise LearnerError(f"{names['train']}: every label is {train[0]:g}. A number to predict "
                            "has to differ from text to text.")
@@ -127,11 +126,10 @@ def _is_plain(value):
 # Several labels a text.
 
 
-def separator(values, least):
-    """Return what parts the labels of a text in one cell: the first that `least` cells have."""
+def separator(values):
+    """Return what parts the labels of a text in one cell: the first sign that any cell has."""
     cells = [str(value) for value in values if not isinstance(value, tuple)]
-    return next((sign for sign in _SEPARATORS
-                 if sum(sign in cell for cell in cells) >= least), None)
+    return next((sign for sign in _SEPARATORS if any(sign in cell for cell in cells)), None)
 
 
 def parted(value, sign):
@@ -141,7 +139,7 @@ def parted(value, sign):
 
 
 def _several(names, checked, column, known, missing, notes):
-    parting = separator(checked["train"]["label"], 1)
+    parting = separator(checked["train"]["label"])
     found = {split: [parted(value, parting) for value in rows["label"]]
              for split, rows in checked.items()}
     times = {split: Counter(label for some in rows for label in some)
@@ -149,10 +147,8 @@ def _several(names, checked, column, known, missing, notes):
     columns = column if isinstance(column, tuple) else None
     class_of = {c: c for c in columns} if columns else classes.merged(
         sum(times.values(), Counter()))
-    train = Counter({class_of[label]: 0 for label in class_of})
-    for some in found["train"]:
-        train.update({class_of[label] for label in some})
-    order = [*(columns or known or classes.ordered(c for c in train if train[c]))]
+    train = Counter(c for some in found["train"] for c in {class_of[label] for label in some})
+    order = [*(columns or known or classes.ordered(train))]
     ours = [c for c in order if missing < train[c] < len(found["train"])]
     problems = [] if columns or known else _unseen(names, checked, found, class_of, train)
     for what, left in (

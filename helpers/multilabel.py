@@ -120,11 +120,11 @@ def scores(labels, predictions, names, seed=0, thresholds=()):
     labels, predictions = np.asarray(labels) > 0.5, np.asarray(predictions) > 0.5
     precision, recall, f1, n = precision_recall_fscore_support(labels, predictions,
                                                                zero_division=0)
-    right, either = labels & predictions, labels.astype(int) + predictions
+    right, either = (labels & predictions).astype(float), labels.astype(float) + predictions
     draws = np.random.default_rng(seed).multinomial(
-        len(labels), np.full(len(labels), 1 / len(labels)), size=DRAWS)
-    drawn = f1_from(draws @ right.astype(float), draws @ either)
-    micro = f1_from((draws @ right.astype(float)).sum(1), (draws @ either).sum(1))
+        len(labels), np.full(len(labels), 1 / len(labels)), size=DRAWS).astype(float)
+    each = draws @ right, draws @ either  # (draws, labels)
+    drawn, micro = f1_from(*each), f1_from(*(part.sum(1) for part in each))
     there = n > 0
     share = labels.mean()
     return Scores(

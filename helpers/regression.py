@@ -19,7 +19,6 @@ class Scores:
     """
 
     n: int
-    name: str
     pearson: float | None
     pearson_interval: tuple | None
     spearman: float | None
@@ -75,7 +74,7 @@ class Scores:
         ])
 
 
-def scores(labels, predictions, name="number", seed=0, mean=None):
+def scores(labels, predictions, seed=0, mean=None):
     """Return the `Scores` of predicted numbers for texts with these labels, both (texts,).
 
     `mean` is the baseline's answer; without it, the mean of `labels`. `seed` is the bootstrap's.
@@ -87,7 +86,7 @@ def scores(labels, predictions, name="number", seed=0, mean=None):
     rows = np.random.default_rng(seed).integers(len(labels), size=(DRAWS, len(labels)))
     ranks = rankdata(labels), rankdata(predictions)
     return Scores(
-        n=len(labels), name=name, pearson=correlation(labels, predictions),
+        n=len(labels), pearson=correlation(labels, predictions),
         pearson_interval=_interval(labels, predictions, rows),
         spearman=correlation(*ranks), spearman_interval=_interval(*ranks, rows),
         error=float(np.abs(labels - predictions).mean()),

@@ -213,8 +213,8 @@ def report(data, tokenizer, max_length=128, keep="head", limit=None):
 
     `max_length` is the number of tokens at which the training is going to cut, `keep` what it
     reads of longer texts, as in `batching.tokenize`, `limit` what the model reads at most; without
-    it, that is the tokenizer's. Copies and
-    contradictions are counted in all texts, tokens in a sample if there are more than 3,000.
+    it, that is the tokenizer's. Copies and contradictions are counted in all texts, tokens in a
+    sample if there are more than 3,000.
 
     Raises LearnerError if the training texts or the columns are missing.
     """
@@ -228,7 +228,7 @@ def report(data, tokenizer, max_length=128, keep="head", limit=None):
     task, labels = _task(data, labels)
     counts = {split: task.counts(found) for split, found in labels.items()}
     majority = max(counts["train"], key=counts["train"].get)
-    tested = labels.get("test") or labels["train"]
+    tested = "test" if labels.get("test") else "train"
     everything = [(text, label) for split in data
                   for text, label in zip(texts[split], labels[split], strict=True)]
     only = [text for text, _ in everything]
@@ -243,8 +243,8 @@ def report(data, tokenizer, max_length=128, keep="head", limit=None):
     return Report(
         kind=task.kind, sizes={split: len(found) for split, found in labels.items()},
         counts=counts, majority=majority,
-        baseline=task.counts(tested)[majority] / len(tested),
-        always=task.always(labels["train"], tested),
+        baseline=counts[tested][majority] / len(labels[tested]),
+        always=task.always(labels["train"], labels[tested]),
         **_copies(texts, labels if task.kind != "number" else None), lengths=lengths,
         sampled=sampled, longest=longest,
         max_length=max_length, keep=keep, cut=sum(n > max_length for n in lengths) / len(lengths),
@@ -253,7 +253,7 @@ def report(data, tokenizer, max_length=128, keep="head", limit=None):
         html=sum(any(map(markup.has_html, _sides(text))) for text in only) / len(only),
         links=sum(any(map(markup.has_link, _sides(text))) for text in only) / len(only),
         giveaways=_giveaways([everything[i] for i in rows], task.names)
-        if task.kind == "class" else {}, margin=_margin(len(tested)),
+        if task.kind == "class" else {}, margin=_margin(len(labels[tested])),
         notes=list(getattr(given, "notes", [])),
     )
 

@@ -29,7 +29,7 @@ def split(checked, task, seed, notes):
     elif missing and parts["train"]["same"].nunique() < FEWEST:
         raise LearnerError(f"{parts['train']['same'].nunique()} different texts are too few for "
                            f"{len(missing) + 1} splits. Find {FEWEST} or more.")
-    cut = _cut_groups if _in_groups(rows, parts, missing, notes) else _cut
+    cut = _cut_groups if _in_groups(parts, missing, notes) else _cut
     for split in reversed(missing):  # test, then validation, of what test leaves
         share = {"test": 0.2, "validation": 0.125}[split]
         parts["train"], parts[split] = cut(parts["train"], task, share, seed)
@@ -54,7 +54,7 @@ def _without_conflicts(checked, notes, contradict):
     ) for split, part in checked.items()], ignore_index=True)
     sides = [rows[column].map(markup.folded) for column in ("text", "text_pair")
              if column in rows]
-    pairs = pd.Series(zip(*sides, strict=True), rows.index)
+    rows["folded"] = pairs = pd.Series(zip(*sides, strict=True), rows.index)
     rows["same"] = pd.factorize(pairs.map(lambda pair: tuple(sorted(pair))))[0]
     copies = rows.groupby("same")
     label = pd.Series(pd.factorize(rows["label"])[0], rows.index).groupby(pd.factorize(pairs)[0])
@@ -77,19 +77,19 @@ def _without_conflicts(checked, notes, contradict):
     return kept
 
 
-def _in_groups(rows, parts, missing, notes):
+def _in_groups(parts, missing, notes):
     """Number the pairs of train by what hangs together, in place; say if a split cuts groups.
 
     Returns False for single texts, and where groups are too large to be split.
     """
-    if not missing or "text_pair" not in rows:
+    if not missing or "text_pair" not in parts["train"]:
         return False
     import pandas as pd
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     train = parts["train"]
-    texts = pd.factorize(pd.concat([train["text"], train["text_pair"]]).map(markup.folded))[0]
+    texts = pd.factorize(pd.concat([train["folded"].str[0], train["folded"].str[1]]))[0]
     first, second = texts[: len(train)], texts[len(train) :]
     n = texts.max() + 1
     _, group_of = connected_components(coo_array(([1] * len(train), (first, second)), (n, n)))

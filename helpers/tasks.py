@@ -8,7 +8,7 @@ from answers, `scores`, `figures` by which an epoch may be chosen, and `always`,
 
 import itertools
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -223,10 +223,11 @@ class Number:
     span: tuple = (0.0, 1.0)  # the lowest and the highest number of the training texts
     kind = "number"
     metrics = ("pearson", "mean_absolute_error", "loss")
-    names: tuple = field(default=(), init=False)
 
-    def __post_init__(self):
-        object.__setattr__(self, "names", (self.name,))
+    @property
+    def names(self):
+        """The name, as that of the model's one output."""
+        return (self.name,)
 
     def config(self):
         """Return what the model's config has to know, a dictionary."""
@@ -270,7 +271,7 @@ class Number:
     def scores(self, answers, labels, train_labels):
         """Return the `regression.Scores` of answers for texts with these labels."""
         return regression.scores(np.asarray(labels, float) * self.std + self.mean,
-                                 self.predicted(answers), self.name,
+                                 self.predicted(answers),
                                  mean=float(np.mean(train_labels)))
 
     def guessing(self, labels, weighted=False):

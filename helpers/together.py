@@ -51,8 +51,8 @@ def several_labels(cells, binary, fitting):
     """
     alike = {}
     for column in binary:
-        values = frozenset(cells[column].dropna().map(lambda value: str(value).strip().casefold()))
-        values -= {""}
+        written = cells[column].dropna().astype(str).unique()
+        values = frozenset(value.strip().casefold() for value in written) - {""}
         if any(values <= set(kind) for kind in NO_YES):
             alike.setdefault(values, []).append(column)
     most = max(alike.values(), key=len, default=[])
