@@ -1,11 +1,11 @@
-"""Can one epoch do what three do? The ideas that notebook 10 tried, each alone.
+"""Can one epoch do what three do? Ideas for a faster recipe, each tried alone.
 
 python -m making.one_epoch
 
 Every one of IDEAS changes the recipe fast in one point, unless it says more. Three seeds each
 fine-tune on all training reviews and are counted on the validation reviews and extra.csv
 together; the test reviews are not looked at. What data/reference/one_epoch.json holds already is
-not trained again. `helpers.one_epoch` sums it up.
+not trained again.
 """
 
 import itertools
@@ -20,10 +20,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoModel, get_linear_schedule_with_warmup
 
 from helpers import batching, frozen, paths, training
-from helpers.one_epoch import FILE
 from making.learning_curve import given, network
 from making.sweep import unused
 
+FILE = paths.REFERENCE / "one_epoch.json"
 SEEDS = (100, 101, 102)
 
 

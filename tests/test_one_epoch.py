@@ -1,14 +1,14 @@
-"""What notebook 10 says of single ideas is what its command measures."""
+"""What is recorded of single ideas is what their command measures."""
 
 from dataclasses import asdict
 
 import pytest
 import torch
 
-from helpers import batching, one_epoch, paths, training
+from helpers import batching, paths, training
 from making import one_epoch as making
 
-STORED = paths.recorded(one_epoch.FILE.name)
+STORED = paths.recorded(making.FILE.name)
 
 
 def test_every_idea_is_recorded_with_every_seed_and_differs_from_all_others():
