@@ -59,7 +59,7 @@ def parameter_groups(model, weight_decay=0.01, learning_rate=None, head_rate=1.0
         {"params": [p for p in trained if (id(p) in new) == is_new and (p.ndim > 1) == decays],
          "weight_decay": weight_decay if decays else 0.0,
          **({"lr": head_rate * learning_rate} if is_new else {})}
-        for is_new in (False, True) for decays in (True, False)
+        for is_new in sorted({False, bool(new)}) for decays in (True, False)
     ]
     return [group for group in groups if group["params"]]
 
