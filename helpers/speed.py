@@ -174,6 +174,66 @@ def wait(device):
         torch.cuda.synchronize()
 
 
+def product_points(inner, outer, rows=(4, 16, 64, 256, 1024), device="cpu"):
+    """Return {rows: (FLOPs a byte, FLOP/s)} of products of so many rows with a matrix of weights.
+
+    The weights, (inner, outer) in float32, come from memory each time.
+    """
+    points = {}
+    for n in rows:
+        moved = 4 * (n * inner + inner * outer + n * outer)
+        rate = matmul_rate(device=device, seconds=0.1, shape=(n, inner, outer), fetched=True)
+        points[n] = 2 * n * inner * outer / moved, rate
+    return points
+
+
+def optimizer_bytes(model, fused=None):
+    """Return the bytes that a step of AdamW moves for what is trained of a model: `Traffic`.
+
+    The weights stay as they are, at a rate of zero; the gradients are gone afterwards.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.0, fused=fused)
+    for weights in trained:
+        weights.grad = torch.ones_like(weights)
+    optimizer.step()  # the first one sets up the two means
+    with Traffic() as traffic:
+        optimizer.step()
+    optimizer.zero_grad()
+    return traffic.bytes
+
+
+def intensity(model, batches, flops, fused=None):
+    """Return the FLOPs a byte of training steps that take so many FLOPs a text, on the average.
+
+    Bytes are those of `Traffic` in forward and backward, and of AdamW. Leaves no gradients.
+    """
+    model.train()
+    with Traffic() as traffic:
+        for batch in batches:
+            model(**batch).loss.backward()
+            model.zero_grad()
+    moved = traffic.bytes + len(batches) * optimizer_bytes(model, fused)
+    return flops * sum(len(batch["labels"]) for batch in batches) / moved
+
+
+def a_second(function, count, times=3):
+    """Return in words how many texts a second a function goes through that takes `count`."""
+    rates = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        rates.append(count / (time.perf_counter() - start))
+    middle = statistics.median(rates)
+    return f"{middle:.0f} reviews a second ({min(rates):.0f} to {max(rates):.0f})"
+
+
+def now(device):
+    """Return a clock's seconds once a GPU has done what it was told."""
+    wait(device)
+    return time.perf_counter()
+
+
 def training_operations(model, batches):
     """Return the FLOPs of the matrix products of one pass of training over `batches`.
 

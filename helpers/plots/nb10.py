@@ -52,14 +52,17 @@ def ladder(rates, predicted, title):
 
 @plots.styled
 def accuracy_over_seconds(runs, goals, title):
-    """Draw accuracy over seconds, {recipe: [(seconds, accuracy) of each seed]}, all labelled.
+    """Draw the final accuracy over the seconds of each run of `helpers.benchmark`, all labelled.
 
     `goals` are accuracies to mark.
     """
     _, axes = plots.new(height=4.4)
     means = {}
-    for (name, dots), colour, shape in zip(runs.items(), COLOURS, SHAPES, strict=False):
-        seconds, accuracy = (np.array(values) for values in zip(*dots, strict=True))
+    recipes = dict.fromkeys(run["recipe"] for run in runs)
+    for recipe, colour, shape in zip(recipes, COLOURS, SHAPES, strict=False):
+        mine, name = [run for run in runs if run["recipe"] == recipe], recipe.replace("_", " ")
+        seconds = np.array([run["seconds"] for run in mine])
+        accuracy = np.array([run["looks"][-1][1] / run["looks"][-1][2] for run in mine])
         means[name] = np.exp(np.log(seconds).mean()), accuracy.mean()
         axes.plot(seconds, accuracy, shape, color=colour, ms=6, alpha=0.45, mew=0)
         axes.plot(*means[name], shape, color=colour, ms=11, mec="white", label=name)
@@ -101,13 +104,14 @@ def few_labels(accuracies, title):
 
 
 @plots.styled
-def ideas(rows, title, label):
-    """Draw the accuracies of ideas, {name: [accuracy of each seed]}, the first the base recipe.
+def ideas(tried, title):
+    """Draw the accuracy of each idea of `helpers.one_epoch`, of which the first is the base.
 
     Each seed is a dot; the bar is the 95 % interval of their mean, by Student's t.
     """
     from scipy.stats import t
 
+    rows = {idea["name"]: [right / idea["n"] for right in idea["correct"]] for idea in tried}
     _, axes = plots.new(height=0.42 * len(rows) + 1.3)
     means = {name: statistics.mean(each) for name, each in rows.items()}
     for row, (name, each) in enumerate(rows.items()):
@@ -125,7 +129,7 @@ def ideas(rows, title, label):
     plots.name_rows(axes, rows)
     said = {name: f"{mean:.3f}" for name, mean in means.items()}
     plots.finish(axes, f"Dot plot of accuracy, means over the seeds: {plots.listed(said)}.",
-                 title=title, xlabel=label)
+                 title=title, xlabel="accuracy (dots: seeds; bar: 95 % interval of their mean)")
 
 
 @plots.styled
