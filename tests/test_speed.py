@@ -159,4 +159,4 @@ def test_the_parts_of_a_step_are_medians_over_the_passes():
 def test_a_rate_is_told_with_its_range(monkeypatch):
     clock = iter([0.0, 1.0, 1.0, 5.0, 5.0, 7.0])
     monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
-    assert speed.a_second(lambda: None, 8) == "4 reviews a second (2 to 8)"
+    assert speed.a_second(8, abs, -1) == "4 reviews a second (2 to 8)"
