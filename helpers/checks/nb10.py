@@ -17,7 +17,7 @@ def _within(lengths, budget, fits):
         if batches[-1] and not fits(batches[-1], length, budget):
             batches.append([])
         batches[-1].append(length)
-    return batches
+    return [len(batch) for batch in batches]
 
 
 def _in_order(lengths, budget):
@@ -26,7 +26,7 @@ def _in_order(lengths, budget):
         if batches[-1] and max([*batches[-1], length]) * (len(batches[-1]) + 1) > budget:
             batches.append([])
         batches[-1].append(length)
-    return batches
+    return [len(batch) for batch in batches]
 
 
 def _rate(n, k, m, ceiling, bandwidth, moved=None, per=2):
@@ -88,7 +88,7 @@ EXERCISES = {
         lambda lengths, budget: _within(
             lengths, budget, lambda batch, length, most: length * (len(batch) + 1) <= most),
         cases=[([5, 3, 4, 30, 3, 28, 6], 32), ([10, 10, 10], 30), ([7, 1, 1, 1, 1, 1, 1, 1], 12),
-               ([40, 2, 2], 32)],
+               ([40, 2, 2], 32), ([2, 2, 10], 14)],
         wrong={
             "Padding takes room, too: a batch takes its longest text times its number of texts.":
                 lambda lengths, budget: _within(
@@ -105,12 +105,12 @@ EXERCISES = {
                     lambda batch, length, most: max(batch) * (len(batch) + 1) <= most),
         },
         praise="Such batches take about the same memory each, and fill the machine alike.",
-        advice="Each batch is a list of lengths, from the shortest to the longest.",
+        advice="Return the number of texts of each batch, that of the shortest texts first.",
     ),
     "10.3": Exercise(
         _rate,
-        cases=[(16, 384, 1536, 3e11, 1e10), (2048, 384, 1536, 3e11, 1e10),
-               (1, 1024, 1024, 1e14, 2e12), (64, 384, 384, 9e10, 2e10)],
+        cases=[(16, 384, 1536, 300, 10), (2048, 384, 1536, 300, 10), (1, 1024, 1024, 1e5, 2000),
+               (64, 384, 384, 90, 2.5)],
         wrong={
             "A rate cannot be above the ceiling: take the smaller of the two.":
                 lambda n, k, m, ceiling, bandwidth: _rate(n, k, m, math.inf, bandwidth),
