@@ -65,12 +65,18 @@ def accuracy_over_seconds(runs, goals, title):
         accuracy = np.array([run["looks"][-1][1] / run["looks"][-1][2] for run in mine])
         means[name] = np.exp(np.log(seconds).mean()), accuracy.mean()
         axes.plot(seconds, accuracy, shape, color=colour, ms=6, alpha=0.45, mew=0)
-        axes.plot(*means[name], shape, color=colour, ms=11, mec="white", label=name)
+        axes.plot(*means[name], shape, color=colour, ms=11, mec="white")
+    for (name, (seconds, accuracy)), colour in zip(means.items(), COLOURS, strict=False):
+        close = any(seconds < x < 2.5 * seconds and abs(accuracy - y) < 0.01
+                    for x, y in means.values())  # one to the right: the name goes to the left
+        axes.annotate(name, (seconds, accuracy), xytext=(-10 if close else 10, 0), va="center",
+                      ha="right" if close else "left", textcoords="offset points", color=colour,
+                      weight="bold", fontsize=10)
     for goal in goals:
         axes.axhline(goal, color=plots.GREY, lw=1, ls="--")
     low, high = min(m[0] for m in means.values()), max(m[0] for m in means.values())
     axes.set_xscale("log")
-    axes.set_xlim(low / 1.6, 1.6 * high)
+    axes.set_xlim(low / 3, 3 * high)
     _log_ticks(axes.xaxis)
     said = {name: f"{accuracy:.3f} after {seconds:.0f} s" for name, (seconds, accuracy)
             in means.items()}
@@ -157,7 +163,7 @@ def roofline(products, trainings, ceiling, bandwidth, title):
     for (name, (place, rate)), colour, shape in zip(trainings.items(), COLOURS, SHAPES,
                                                     strict=False):
         axes.plot(place, rate / 1e9, shape, color=colour, ms=10, mec="white",
-                  label=f"{name}: {shares[name]}")
+                  label=f"{name}: {shares[name]} of the ceiling")
     axes.set(xscale="log", yscale="log", xlim=(left, right),
              ylim=(min(lowest, left * bandwidth / 1e9) / 1.7, 1.8 * ceiling / 1e9))
     for axis in (axes.xaxis, axes.yaxis):
