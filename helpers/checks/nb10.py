@@ -34,12 +34,16 @@ def _rate(n, k, m, ceiling, bandwidth, moved=None, per=2):
     return min(ceiling, per * n * k * m / moved(n, k, m) * bandwidth)
 
 
+def _highest(n, k, m, ceiling, bandwidth):
+    return _rate(n, k, m, ceiling, bandwidth)
+
+
 def _pairs(a, b):
     return [(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
 
 
-def _headline(a, b):
-    pairs = _pairs(a, b)
+def _headline(first, second):
+    pairs = _pairs(first, second)
     gain = (statistics.median(one[0] for one, _ in pairs)
             / statistics.median(two[0] for _, two in pairs))
     return [gain, statistics.mean(two[1] - one[1] for one, two in pairs)]
@@ -108,7 +112,7 @@ EXERCISES = {
         advice="Return the number of texts of each batch, that of the shortest texts first.",
     ),
     "10.3": Exercise(
-        _rate,
+        _highest,
         cases=[(16, 384, 1536, 300, 10), (2048, 384, 1536, 300, 10), (1, 1024, 1024, 1e5, 2000),
                (64, 384, 384, 90, 2.5)],
         wrong={
