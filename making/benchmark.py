@@ -257,8 +257,11 @@ def fitted_by_setfit(checkpoint, train, seed, clock=None, model=None):
     return classifier
 
 
-RECIPES = {f.__name__: f for f in (circulating, trainer_defaults, loop, two_epochs, one_epoch,
-                                   mean_pooling, frozen_layers, setfit)}
+RECIPES = {
+    "circulating": circulating, "trainer_defaults": trainer_defaults, "loop": loop,
+    "two_epochs": two_epochs, "one_epoch": one_epoch, "mean_pooling": mean_pooling,
+    "frozen": frozen_layers, "setfit": setfit,
+}
 DROPOUT = {"circulating", "trainer_defaults"}  # as the config has it, and so their authors
 SLOW = {"circulating": 3, "setfit": 3}  # of which the first seeds must do
 

@@ -14,7 +14,7 @@ from making import benchmark as making
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "epochs", "batch"), [
     ("circulating", 3, 2), ("trainer_defaults", 3, 8), ("loop", 3, 16), ("two_epochs", 2, 16),
-    ("one_epoch", 50, 16), ("mean_pooling", 50, 16), ("frozen_layers", 2, 16),
+    ("one_epoch", 50, 16), ("mean_pooling", 50, 16), ("frozen", 2, 16),
 ])
 def test_each_recipe_runs_and_is_looked_at(name, epochs, batch):
     figures = making.one(name, texts=32)

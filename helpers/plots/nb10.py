@@ -117,7 +117,7 @@ def ideas(tried, title):
     """
     from scipy.stats import t
 
-    rows = {idea["name"]: [right / idea["n"] for right in idea["correct"]] for idea in tried}
+    rows = {idea["name"]: idea["accuracy"] for idea in tried}
     _, axes = plots.new(height=0.42 * len(rows) + 1.3)
     means = {name: statistics.mean(each) for name, each in rows.items()}
     for row, (name, each) in enumerate(rows.items()):
