@@ -71,6 +71,12 @@ def parts(rounds):
     return {part: statistics.median(each[part] for each in rounds) for part in rounds[0]}
 
 
+def share(rounds, part):
+    """Return the share of a step's time that one of its parts takes, by the medians."""
+    spent = parts(rounds)
+    return spent[part] / sum(spent.values())
+
+
 def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=None, *, fetched=False):
     """Return the FLOP/s that a matrix product reaches here, the median of those in `seconds`.
 
@@ -228,6 +234,16 @@ def a_second(count, function, *arguments, times=3):
         rates.append(count / (time.perf_counter() - start))
     middle = statistics.median(rates)
     return f"{middle:.0f} reviews a second ({min(rates):.0f} to {max(rates):.0f})"
+
+
+def won_back(spent, before, after):
+    """Return in words after how many steps the seconds `spent` on making them faster are back.
+
+    `before` and `after` are the seconds of a step; a gain of less than 2 % counts for none.
+    """
+    when = (f"won back after {spent / (before - after):,.0f} steps" if after < 0.98 * before
+            else "never won back")
+    return f"{spent:.0f} s; a step {1000 * before:.1f} ms, then {1000 * after:.1f} ms: {when}"
 
 
 def now(device):

@@ -154,9 +154,19 @@ def test_a_prediction_holds_within_a_quarter_either_way(gain, held):
 def test_the_parts_of_a_step_are_medians_over_the_passes():
     assert speed.parts(passes(4, 1, 2)) == {"forward": 0.5, "backward": 1.5}
     assert speed.a_text(passes(4, 1, 2)) == 2
+    assert speed.share(passes(4, 1, 2), "backward") == 0.75
 
 
 def test_a_rate_is_told_with_its_range(monkeypatch):
     clock = iter([0.0, 1.0, 1.0, 5.0, 5.0, 7.0])
     monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
     assert speed.a_second(8, abs, -1) == "4 reviews a second (2 to 8)"
+
+
+@pytest.mark.parametrize(("after", "said"), [
+    (0.008, "30 s; a step 10.0 ms, then 8.0 ms: won back after 15,000 steps"),
+    (0.0099, "30 s; a step 10.0 ms, then 9.9 ms: never won back"),
+    (0.02, "30 s; a step 10.0 ms, then 20.0 ms: never won back"),
+])
+def test_what_was_spent_on_faster_steps_is_won_back_by_steps_that_are_faster(after, said):
+    assert speed.won_back(30, 0.01, after) == said

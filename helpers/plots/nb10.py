@@ -1,4 +1,4 @@
-"""The pictures of notebook 10: where the time goes, what was gained, and what sets the limit."""
+"""The pictures of notebook 10: what was gained, what it costs, and what sets the limit."""
 
 import statistics
 
@@ -10,22 +10,6 @@ from helpers import plots
 COLOURS = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.GREY, plots.INK, "#E69F00",
            "#56B4E9"]
 SHAPES = "osD^vPX*"
-
-
-@plots.styled
-def where_time_goes(steps, title):
-    """Draw the parts of a step as stacked bars, {row: {part: seconds a text}}."""
-    _, axes = plots.new(height=0.65 * len(steps) + 1.3)
-    shown = {name: {part: 1000 * spent for part, spent in parts.items()}
-             for name, parts in steps.items()}
-    ends = plots.stacked_bars(axes, shown, lambda size: f"{size:.0f}" if size else "",
-                              lambda end: f"{end:.0f} ms")
-    axes.set_xlim(0, 1.12 * max(ends))
-    axes.set_xticks([])
-    said = {name: " + ".join(f"{part} {spent:.0f}" for part, spent in parts.items())
-            for name, parts in shown.items()}
-    plots.finish(axes, f"Stacked bars of milliseconds a review: {plots.listed(said)}.",
-                 title=title, xlabel="milliseconds a review")
 
 
 @plots.styled
@@ -110,32 +94,32 @@ def few_labels(accuracies, title):
 
 
 @plots.styled
-def ideas(tried, title):
+def ideas(tried, luck, title):
     """Draw the accuracy of each idea of `helpers.one_epoch`, of which the first is the base.
 
-    Each seed is a dot; the bar is the 95 % interval of their mean, by Student's t.
+    Each seed is a dot. The bar reaches `luck` to either side of the mean, which is how far from
+    the base's mean it may lie by chance: a bar that stays off the line stands clear.
     """
-    from scipy.stats import t
-
     rows = {idea["name"]: idea["accuracy"] for idea in tried}
-    _, axes = plots.new(height=0.42 * len(rows) + 1.3)
+    _, axes = plots.new(height=0.34 * len(rows) + 1.3)
     means = {name: statistics.mean(each) for name, each in rows.items()}
+    base, *others = means.values()
     for row, (name, each) in enumerate(rows.items()):
-        if len(each) > 1:
-            half = t.ppf(0.975, len(each) - 1) * statistics.stdev(each) / len(each) ** 0.5
-            axes.plot([means[name] - half, means[name] + half], [row, row], color=plots.MUTED,
-                      lw=6)
-        axes.plot(each, [row] * len(each), "o", color=plots.BLUE, ms=4, alpha=0.6, mew=0)
-        axes.plot(means[name], row, "D", color=plots.BLUE if row else plots.ORANGE, ms=8,
-                  mec="white")
+        colour = plots.BLUE if row else plots.ORANGE
+        if row:
+            axes.plot([means[name] - luck, means[name] + luck], [row, row], color=plots.MUTED,
+                      lw=6, solid_capstyle="butt")
+        axes.plot(each, [row] * len(each), "o", color=colour, ms=4, alpha=0.6, mew=0)
+        axes.plot(means[name], row, "D", color=colour, ms=8, mec="white")
         axes.annotate(f"{means[name]:.3f}", (1, row), xycoords=("axes fraction", "data"),
                       xytext=(6, 0), textcoords="offset points", va="center", fontsize=10)
-    first = next(iter(means.values()))
-    axes.axvline(first, color=plots.ORANGE, lw=1.2, ls="--")
+    axes.axvline(base, color=plots.ORANGE, lw=1.2, ls="--")
     plots.name_rows(axes, rows)
+    clear = sum(abs(mean - base) > luck for mean in others)
     said = {name: f"{mean:.3f}" for name, mean in means.items()}
-    plots.finish(axes, f"Dot plot of accuracy, means over the seeds: {plots.listed(said)}.",
-                 title=title, xlabel="accuracy (dots: seeds; bar: 95 % interval of their mean)")
+    plots.finish(axes, f"Dot plot of accuracy, means over the seeds: {plots.listed(said)}. "
+                       f"{clear} stand clear of the first.", title=title,
+                 xlabel="accuracy (dots: seeds; bar: off the dashed line if not by luck alone)")
 
 
 @plots.styled
