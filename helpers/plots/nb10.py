@@ -119,7 +119,7 @@ def ideas(tried, luck, title):
     said = {name: f"{mean:.3f}" for name, mean in means.items()}
     plots.finish(axes, f"Dot plot of accuracy, means over the seeds: {plots.listed(said)}. "
                        f"{clear} stand clear of the first.", title=title,
-                 xlabel="accuracy (dots: seeds; bar: off the dashed line if not by luck alone)")
+                 xlabel="accuracy (dots: seeds; bar: as far as luck alone may part two means)")
 
 
 @plots.styled
