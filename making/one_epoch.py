@@ -20,10 +20,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoModel, get_linear_schedule_with_warmup
 
 from helpers import batching, frozen, paths, training
+from helpers.one_epoch import FILE
 from making.learning_curve import given, network
 from making.sweep import unused
 
-FILE = paths.REFERENCE / "one_epoch.json"
 SEEDS = (100, 101, 102)
 
 

@@ -98,12 +98,18 @@ FIGURES = [
     (nb05.by_seed, ({"BERT": [0.8, 0.9], "bag": [0.6, 0.7]}, "Seeds"), "BERT 0.850, bag 0.650"),
     (nb05.forgetting, ({"before": (2.2, 1.7), "after": (2.0, 1.9)},),
      "arrows from the first. before: 2.20 on reviews, 1.70 on prose; after: 2.00 on reviews, 1."),
-    (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
-    (nb10.roofline, ({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"), "small 20%"),
-    (nb10.accuracy_over_time, ({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
-     "fast 0.90 after 2 s"),
-    (nb10.power_law, ({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
-     "more 1.00"),
+    (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, {"fast": 6.0}, "Ladder"),
+     "slow 2, fast 8 (predicted 6)"),
+    (nb10.accuracy_over_seconds, (
+        [{"recipe": "one_epoch", "seconds": s, "looks": [[s, 200, 400], [s, 360, 400]]}
+         for s in (2.0, 8.0)], (0.88,), "Both"), "one epoch 0.900 after 4 s"),
+    (nb10.few_labels, ({"pairs": {8: [0.6, 0.8], 64: [0.9]}}, "Few"),
+     "pairs 0.70 with 8, 0.90 with 64"),
+    (nb10.ideas, ([{"name": "base", "accuracy": [0.90, 0.92]},
+                   {"name": "other", "accuracy": [0.95, 0.95]},
+                   {"name": "alike", "accuracy": [0.89, 0.91]}], 0.02, "Ideas"),
+     "base 0.910, other 0.950, alike 0.900. 1 stand clear"),
+    (nb10.roofline, ({4: (2.0, 2e9)}, {"small": (20.0, 2e9)}, 1e10, 1e9, "Roof"), "small 20%"),
     (nb11.same_curve, (RUN, {"averaged": RUN, "not": OTHER}), "averaged ends at 0.30"),
     (nb11.sharding, (4,), "ZeRO stage 2 7 bytes"),
 ]
@@ -154,7 +160,7 @@ def test_the_pairs_of_one_sense_are_framed_and_no_others(shown):
 
 
 def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
-    nb10.ladder({"start": 8.0, "a step back": 2.0}, "Ladder")
+    nb10.ladder({"start": 8.0, "a step back": 2.0}, {}, "Ladder")
     colours = [to_hex(bar.get_facecolor()) for bar in shown.figures[-1].axes[0].patches]
     assert colours == [plots.BLUE.lower(), plots.MUTED.lower()]
     nb07.sweep({1e-6: [0.9], 1e-2: [0.2]}, 200)
