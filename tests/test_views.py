@@ -292,15 +292,22 @@ def test_typing_a_text_with_masks_shows_guesses_for_each(tokenizer):
 def test_typing_a_review_asks_the_model():
     asked = []
     answer = torch.tensor([[0.25, 0.75]])
-    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first").children
+    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first",
+                                     ["bad", "good"]).children
     field.value = "second"
     assert asked == ["first", "second"]
-    assert "0.750" in view.value
+    assert "good: <b>0.750</b>" in view.value and "<span>bad</span>" in view.value
+
+
+def test_of_more_than_two_classes_the_most_probable_one_is_told():
+    _, view = widgets.classifier(lambda texts: [[0.2, 0.7, 0.1]], "Fine.", "abc").children
+    assert "b: <b>0.700</b>" in view.value
+    assert [f"width:{share}%" in view.value for share in (20.0, 70.0, 10.0)] == [True] * 3
 
 
 def test_a_review_is_put_to_several_models_by_name():
     models = {"bag <b>": lambda texts: [[0.9, 0.1]], "BERT": lambda texts: [[0.2, 0.8]]}
-    _, view = widgets.classifiers(models, "Fine.").children
+    _, view = widgets.classifiers(models, "Fine.", ["bad", "good"]).children
     assert view.value.index("bag &lt;b&gt;") < view.value.index("0.100") < view.value.index("BERT")
     assert "0.800" in view.value
 
