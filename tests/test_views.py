@@ -89,7 +89,7 @@ FIGURES = [
      "number, one batch → nan, up to 9.0, no number from step 3"),
     (nb07.early_stopping, (RUN, 3), "validation 0.40 at step 3; kept: step 3"),
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
-    (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
+    (plots.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
     (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
      "in nats: it 0.7, goes 1.4. The mean is 1.04."),
