@@ -27,7 +27,8 @@ OLD = {  # what an old version needs beside what is installed
                         "pandas==2.1.4", "pytz", "fsspec==2023.10.0", "dill==0.3.7",
                         "multiprocess==0.70.15", "huggingface_hub==0.17.3", *AIOHTTP],
     "torch 2.5.1": ["torch==2.5.1"],
-    "transformers 2.2.2": ["transformers==2.2.2", "sacremoses==0.1.1", *AMAZON],
+    "transformers 2.2.2": ["transformers==2.2.2", "sacremoses==0.1.1", "sentencepiece==0.2.0",
+                           *AMAZON],
     "pytorch-pretrained-bert 0.6.2": ["pytorch-pretrained-bert==0.6.2", *AMAZON],
 }
 BERT = "from transformers import AutoTokenizer\ntokenizer = AutoTokenizer.from_pretrained(bert)\n"
