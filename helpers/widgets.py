@@ -227,34 +227,43 @@ def attention_html(tokens, weights):
     )
 
 
-def classifier(predict, text):
-    """Return a text field and a bar with the probability that the text is positive.
+def classifier(predict, text, classes):
+    """Return a text field and a bar with the probabilities of the classes of the text.
 
-    `predict` takes a list of texts and returns probabilities of shape (texts, 2).
+    `predict` takes a list of texts and returns probabilities of shape (texts, classes).
     """
-    return classifiers({"": predict}, text)
+    return classifiers({"": predict}, text, classes)
 
 
-def classifiers(models, text):
+def classifiers(models, text, classes):
     """Return a text field and what several models make of the text, {name: predict}, in bars."""
-    field = _text_field(text, "Review")
+    field, classes = _text_field(text, "Review"), [*classes]
 
     def bars(text):
-        return "".join(_bar(name, float(predict([text])[0][1]))
+        return "".join(_bar(name, [float(p) for p in predict([text])[0]], classes)
                        for name, predict in models.items())
 
     return Playable([field, _view(bars, [field])])
 
 
-def _bar(name, positive):
-    """Return HTML of a model's name and its probability that a text is positive."""
+def _bar(name, probabilities, classes):
+    """Return HTML of a model's name and its probabilities, of which one is also in words.
+
+    Of two classes that is the second one, of more the most probable one.
+    """
     label = f'<span style="width:150px">{html.escape(name)}</span>' if name else ""
+    told = 1 if len(classes) == 2 else probabilities.index(max(probabilities))
+    left = f"<span>{html.escape(classes[0])}</span>" if len(classes) == 2 else ""
+    colours = [plots.ORANGE, plots.BLUE] if len(classes) == 2 else [
+        plots.BLUE if k == told else plots.GREY for k in range(len(classes))]
+    parts = "".join(
+        f'<div title="{html.escape(classes[k])}" style="width:{p:.1%};background:{colours[k]}">'
+        "</div>" for k, p in enumerate(probabilities))
     return (
-        f'<div style="display:flex;align-items:center;gap:10px">{label}<span>negative</span>'
-        f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
-        'overflow:hidden;display:flex;justify-content:flex-end">'
-        f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
-        f"<span>positive: <b>{positive:.3f}</b></span></div>"
+        f'<div style="display:flex;align-items:center;gap:10px">{label}{left}'
+        '<div style="width:320px;height:18px;border-radius:9px;overflow:hidden;display:flex">'
+        f"{parts}</div><span>{html.escape(classes[told])}: "
+        f"<b>{probabilities[told]:.3f}</b></span></div>"
     )
 
 

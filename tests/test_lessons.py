@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from nbconvert import SlidesExporter
 from notebook_lint import COLAB, IGNORED, tags, text_of
 
-from conftest import csv_of
 from tools import run
 
 REWRITTEN = ("00", "01", "02", "03", "04", "05", "07", "10", "11", "13")
@@ -86,13 +85,18 @@ def outputs(cell):
 
 @pytest.fixture(scope="module")
 def with_sixty_texts(data, tmp_path_factory):
-    """Run a notebook whose reviews are sixty texts from a learner's file; each only once.
+    """Run a notebook whose reviews are sixty texts of a learner's file, in three classes; each
+    only once.
 
     Returns a function of the notebook's path, which returns the cell that brings the texts, and
     the notebook's own cells afterwards.
     """
     folder = tmp_path_factory.mktemp("sixty")
-    mine = csv_of(data["train"].select(range(60)), folder)
+    rows = data["train"].select(range(60)).to_pandas()
+    rows["label"] = [("poor", "fine", "mixed")[y if n % 3 else 2]
+                     for n, y in enumerate(rows["label"])]
+    mine = folder / "mine.csv"
+    rows[["text", "label"]].to_csv(mine, index=False)
     first = nbformat.v4.new_code_cell(
         "from helpers import reviews, texts\n\n"
         f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
@@ -126,7 +130,7 @@ def test_every_cell_can_be_run_twice(path, with_sixty_texts, tmp_path):
 
 
 @named
-def test_a_lesson_runs_to_its_end_with_sixty_texts_of_ones_own(path, with_sixty_texts):
+def test_a_lesson_runs_to_its_end_with_sixty_texts_in_three_classes(path, with_sixty_texts):
     _, cells = with_sixty_texts(path)
     said = "".join(text_of(o) for c in cells for o in c.outputs)
     if any("curves.compare" in c.source for c in cells):

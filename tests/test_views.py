@@ -89,7 +89,7 @@ FIGURES = [
      "number, one batch → nan, up to 9.0, no number from step 3"),
     (nb07.early_stopping, (RUN, 3), "validation 0.40 at step 3; kept: step 3"),
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
-    (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
+    (plots.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
     (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
      "in nats: it 0.7, goes 1.4. The mean is 1.04."),
@@ -298,15 +298,22 @@ def test_typing_a_text_with_masks_shows_guesses_for_each(tokenizer):
 def test_typing_a_review_asks_the_model():
     asked = []
     answer = torch.tensor([[0.25, 0.75]])
-    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first").children
+    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first",
+                                     ["bad", "good"]).children
     field.value = "second"
     assert asked == ["first", "second"]
-    assert "0.750" in view.value
+    assert "good: <b>0.750</b>" in view.value and "<span>bad</span>" in view.value
+
+
+def test_of_more_than_two_classes_the_most_probable_one_is_told():
+    _, view = widgets.classifier(lambda texts: [[0.2, 0.7, 0.1]], "Fine.", "abc").children
+    assert "b: <b>0.700</b>" in view.value
+    assert [f"width:{share}%" in view.value for share in (20.0, 70.0, 10.0)] == [True] * 3
 
 
 def test_a_review_is_put_to_several_models_by_name():
     models = {"bag <b>": lambda texts: [[0.9, 0.1]], "BERT": lambda texts: [[0.2, 0.8]]}
-    _, view = widgets.classifiers(models, "Fine.").children
+    _, view = widgets.classifiers(models, "Fine.", ["bad", "good"]).children
     assert view.value.index("bag &lt;b&gt;") < view.value.index("0.100") < view.value.index("BERT")
     assert "0.800" in view.value
 
