@@ -44,7 +44,7 @@ METRICS, CURVE = "metrics.json", "curve.json"
 CHECKPOINT, FROZEN = "checkpoint.pt", ".frozen_outputs"  # there until the run has ended
 NOT_PUSHED = 3  # the exit status where the model is saved, and the Hub does not have it
 EPILOG = """recipes:
-  fast   every layer learns for one epoch, or as many as make 100 steps; the new head ten times
+  fast   every layer learns for two epochs, or as many as make 100 steps; the new head ten times
          as fast as the rest. Only the embeddings stay as they are.
   frozen the lower two thirds of the layers are frozen, too, and computed once; two epochs for
          the upper third. For BERT; the fastest, less accurate. Notebook 10 compares them.

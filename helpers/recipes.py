@@ -46,7 +46,7 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe("fast", epochs=1, batch_size=16, learning_rate=1e-4, head_rate=10.0,
+    "fast": Recipe("fast", epochs=2, batch_size=16, learning_rate=1e-4, head_rate=10.0,
                    least_steps=100),
     "frozen": Recipe("frozen", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
     "full": Recipe("full", epochs=3, batch_size=16, learning_rate=1e-4),

@@ -135,7 +135,7 @@ def loop(model, encoded, tokenizer, seed):
 
 
 def one_epoch(model, encoded, tokenizer, seed):
-    """The fast recipe of notebook 10: one epoch over all layers, the head at a rate of its own.
+    """Notebook 10's one epoch over all layers, the head at a rate of its own.
 
     The last layer is computed for the first token alone, which changes no logit.
     """
@@ -144,7 +144,7 @@ def one_epoch(model, encoded, tokenizer, seed):
 
 
 def two_epochs(model, encoded, tokenizer, seed):
-    """The same for two epochs."""
+    """The same for two epochs: the recipe fast."""
     return _once(frozen.ComputedAnew(model, 0), frozen.UpperLayers(model, 0), model, encoded,
                  tokenizer, seed, epochs=2)
 
@@ -175,10 +175,9 @@ class MeanPooling(torch.nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-def _once(fitted, counted, model, encoded, tokenizer, seed, epochs=None):
+def _once(fitted, counted, model, encoded, tokenizer, seed, epochs=1):
     """Train by the recipe fast, through `fitted`, whose FLOPs are those of `counted`."""
-    recipe = recipes.RECIPES["fast"].over(len(encoded["train"]))
-    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    recipe = replace(recipes.RECIPES["fast"], epochs=epochs)
     model.base_model.embeddings.requires_grad_(False)
     rows = batching.loader(encoded["train"], tokenizer, recipe.batch_size, train=True, seed=seed)
     clock = Clock(_test(encoded, tokenizer), recipe.epochs * len(rows))

@@ -380,9 +380,9 @@ def test_a_larger_model_gets_smaller_learning_rates():
     assert finetune.choose_recipe(asked, large).learning_rate == 2e-5
 
 
-def test_the_fast_recipe_has_one_epoch_or_as_many_as_make_a_hundred_steps():
+def test_the_fast_recipe_has_two_epochs_or_as_many_as_make_a_hundred_steps():
     fast = finetune.choose_recipe(options(), BertConfig())
-    assert [fast.over(n).epochs for n in (1600, 50_000, 800, 16, 5)] == [1, 1, 2, 100, 100]
+    assert [fast.over(n).epochs for n in (1600, 50_000, 800, 16, 5)] == [2, 2, 2, 100, 100]
     assert finetune.choose_recipe(options("--epochs", "3"), BertConfig()).over(16).epochs == 3
     frozen = finetune.choose_recipe(options("--recipe", "frozen"), BertConfig())
     assert frozen.over(16).epochs == 2
