@@ -45,7 +45,7 @@ def _starts(tokens, length, overlap):
 
 EXERCISES = {
     "12.1": Exercise(
-        _leaked,
+        lambda train, test: _leaked(train, test),
         cases=[(["Late again.", "Thank you!", "Broken."],
                 ["late  again.", "Fine.", "Broken.", "broken."]),
                (["a b", "c"], ["c", "C ", "d", "a  b"]), (["x"], ["y"]),
