@@ -109,11 +109,11 @@ def finetune(options, *, progress=True, on_step=None):
     with contextlib.redirect_stdout(sys.stdout if first else io.StringIO()):
         recipe, data, model, tokenizer, origin = _load(options, progress)
     checkpoints, identity = _run(options, output, data, model, state, progress)
-    accelerator = _accelerator(identity["precision"], state)
-    recipe, tried = search.chosen(options, recipe, data, tokenizer, checkpoints, identity,
-                                  accelerator, progress)
+    recipe, tried = search.chosen(options, recipe, data, tokenizer, checkpoints, identity, state,
+                                  _accelerator, progress)
     checkpoints.begin({"search": options.search, "tried": tried} | asdict(recipe) | identity,
                       state)
+    accelerator = _accelerator(identity["precision"], state)
     if checkpoints.steps and first:
         print(f"Going on after step {checkpoints.steps}.")
     try:

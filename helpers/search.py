@@ -215,19 +215,21 @@ def _draws(default, fixed, seed):
 # Trainings, for `helpers.finetune`.
 
 
-def chosen(options, recipe, data, tokenizer, checkpoints, identity, accelerator, progress=False):
+def chosen(options, recipe, data, tokenizer, checkpoints, identity, state, accelerator_for,
+           progress=False):
     """Return the recipe that a search finds, and what it tried; the recipe and None without one.
 
     `options` are those of `helpers.finetune`; what they say of a recipe stays. `identity` says
-    how the run is made, as to `parallel.Checkpoints`. A run that goes on has searched before. No
-    trial sees the test texts; what chooses is the metric, or, for none and the loss, the first of
-    the task. Prints the search.
+    how the run is made, as to `parallel.Checkpoints`, `state` Accelerate's, and
+    `accelerator_for(precision, state)` makes what trains. A run that goes on has searched before.
+    No trial sees the test texts; what chooses is the metric, or, for none and the loss, the first
+    of the task. Prints the search.
 
     Raises LearnerError as `search` does, and in several processes.
     """
     if not options.search:
         return recipe, None
-    if accelerator.num_processes > 1:
+    if state.num_processes > 1:
         raise LearnerError("--search runs in one process. Leave --processes or the launcher out, "
                            "and take what it finds as --learning-rate, --epochs and --batch-size.")
     if checkpoints.steps:
@@ -237,6 +239,7 @@ def chosen(options, recipe, data, tokenizer, checkpoints, identity, accelerator,
     metric = task.metrics[0] if options.metric in (None, "loss") else options.metric
     of_interval = {"accuracy": "interval_95"}.get(metric, f"{metric}_interval_95")
     seen = {split: data[split] for split in ("train", "validation")}
+    accelerator = accelerator_for(identity["precision"], state)
 
     def trial(recipe, at):
         steps = recipe.epochs * math.ceil(len(seen["train"]) / recipe.batch_size)
@@ -247,7 +250,7 @@ def chosen(options, recipe, data, tokenizer, checkpoints, identity, accelerator,
             model, _ = classifiers.load(options.model, config, task, seed=options.seed,
                                         max_length=options.max_length)
             none = parallel.Checkpoints(Path(folder) / "none", every=sys.maxsize)
-            none.begin(identity, accelerator)
+            none.begin(identity, state)
             try:
                 run = recipes.carry_out(recipe, model, tokenizer, seen, accelerator, none,
                                         kept=Path(folder) / "hidden", progress=progress,

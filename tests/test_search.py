@@ -253,5 +253,5 @@ def test_what_a_search_cannot_do_is_said_in_a_line(texts, tiny, tmp_path):
     assert "nothing to search for" in wrong
     with pytest.raises(LearnerError, match="in one process"):
         search.chosen(SimpleNamespace(search=1), DEFAULT, None, None, None, None,
-                      SimpleNamespace(num_processes=2))
+                      SimpleNamespace(num_processes=2), None)
     assert not (tmp_path / "m").exists()

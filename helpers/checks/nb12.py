@@ -7,9 +7,13 @@ def _folded(text):
     return " ".join(text.split()).casefold()
 
 
-def _leaked(train, test, fold=_folded):
+def _found(train, test, fold):
     known = set(map(fold, train))
     return sum(fold(text) in known for text in test) / len(test)
+
+
+def _leaked(train, test):
+    return _found(train, test, _folded)
 
 
 def _different(train, test):
@@ -45,18 +49,18 @@ def _starts(tokens, length, overlap):
 
 EXERCISES = {
     "12.1": Exercise(
-        lambda train, test: _leaked(train, test),
+        _leaked,
         cases=[(["Late again.", "Thank you!", "Broken."],
                 ["late  again.", "Fine.", "Broken.", "broken."]),
                (["a b", "c"], ["c", "C ", "d", "a  b"]), (["x"], ["y"]),
                (["One two", "three"], ["ONE TWO"])],
         wrong={
             "Capitals and spaces still tell copies apart. Compare \" \".join(text.split()) in "
-            "small letters.": lambda train, test: _leaked(train, test, str),
+            "small letters.": lambda train, test: _found(train, test, str),
             "Two spaces, or one at the end, still tell copies apart: \" \".join(text.split()).":
-                lambda train, test: _leaked(train, test, str.casefold),
+                lambda train, test: _found(train, test, str.casefold),
             "Capitals still tell copies apart: compare in small letters.":
-                lambda train, test: _leaked(train, test, lambda text: " ".join(text.split())),
+                lambda train, test: _found(train, test, lambda text: " ".join(text.split())),
             "That is the share of the training texts. Ask it of the test texts.":
                 lambda train, test: _leaked(test, train),
             "A test text that stands there twice counts twice: do not make a set of them.":
