@@ -267,6 +267,51 @@ def _bar(name, probabilities, classes):
     )
 
 
+def predictions_explorer(table, right):
+    """Return controls and, below them, a classifier's answers: by word, length and probability.
+
+    `table` is what `predict.predictions` returns for classes, `right` the texts' true classes.
+    """
+    rows = [row for row in zip(table["text"], table["label"], table["probability"], right,
+                               strict=True) if row[1] is not None]
+    longest = max((len(text.split()) for text, *_ in rows), default=1)
+    wide = ipywidgets.Layout(width="46%")
+    word = _text_field("", "Word", live=True)
+    words = ipywidgets.IntRangeSlider(value=(1, longest), min=1, max=longest, layout=wide,
+                                      description="Words", style=_WHOLE)
+    sure = ipywidgets.FloatRangeSlider(value=(0, 1), min=0, max=1, step=0.05, layout=wide,
+                                       description="Probability", style=_WHOLE)
+    mistakes = ipywidgets.Checkbox(value=True, description="mistakes only", indent=False)
+    controls = [word, words, sure, mistakes]
+    return Playable([word, ipywidgets.HBox([words, sure], layout=_WRAPPED), mistakes,
+                     _view(functools.partial(predictions_html, rows), controls)])
+
+
+def predictions_html(rows, word, words, probability, mistakes, most=10):
+    """Return HTML of the rows that are asked for, (text, class, probability, true class).
+
+    `words` and `probability` are the lowest and the highest, `word` stands anywhere in the text;
+    the surest come first, `most` of them.
+    """
+    fewest, longest = words
+    low, high = probability
+    found = [row for row in rows if word.casefold() in row[0].casefold()
+             and fewest <= len(row[0].split()) <= longest and low <= row[2] <= high]
+    wrong = sum(label != true for _, label, _, true in found)
+    shown = sorted((row for row in found if row[1] != row[3] or not mistakes),
+                   key=lambda row: -row[2])[:most]
+    lines = []
+    for text, label, share, true in shown:
+        colour = plots.BLUE if label == true else plots.ORANGE
+        said = f'<b style="color:{colour}">{html.escape(label)}</b>'
+        if label != true:
+            said += f", not {html.escape(true)}"
+        lines.append(f'<div style="line-height:1.5;max-width:62em">{share:.2f} {said}: '
+                     f"{html.escape(text)}</div>")
+    count = f"<div>{len(found)} of {len(rows)} texts, {wrong} of them wrong</div>"
+    return count + "".join(lines)
+
+
 def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):
     """Return a prompt, the settings of sampling, bars of the next token and a written text."""
     field = _text_field(prompt, "Prompt")

@@ -474,6 +474,8 @@ def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkey
     (["--data", "", "--no-header"], "--no-header goes with --data"),
     (["--data", "", "--test-data", "b.csv"], "--test-data goes with --data"),
     (["--metric", "recall"], "invalid choice"),
+    (["--search", "0"], "'0' is not a number above 0"),
+    (["--search", "-5"], "'-5' is not a number above 0"),
     (["--class-weights", "0.3"], "invalid choice"),
 ])
 def test_a_wrong_option_is_named(options, said, texts, tmp_path, capsys):
@@ -527,7 +529,7 @@ def test_the_help_teaches(capsys):
         finetune.main(["--help"])
     said = capsys.readouterr().out
     for part in ("recipes:", "several processes:", "out of memory:", "rare classes:",
-                 "exit status:", "a column of texts"):
+                 "search:", "exit status:", "a column of texts"):
         assert part in said
 
 

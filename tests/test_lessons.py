@@ -13,9 +13,11 @@ from notebook_lint import COLAB, IGNORED, tags, text_of
 
 from tools import run
 
-REWRITTEN = ("00", "01", "02", "03", "04", "05", "07", "10", "11", "13")
+REWRITTEN = ("00", "01", "02", "03", "04", "05", "07", "10", "11", "12", "13")
 LESSONS = [path for path in run.chosen() if path.name[:2] in REWRITTEN]
-LONG = ("03", "04", "05", "07", "10", "11", "13")  # they train: run twice with sixty texts instead
+LONG = ("03", "04", "05", "07", "10", "11", "12", "13")
+# The one line to change in a notebook that does not begin with the reviews.
+ONE_LINE = {"12": 'texts.load("runs/messages.csv", label="queue", drop_empty=True)'}
 named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -98,13 +100,17 @@ def with_sixty_texts(data, tmp_path_factory):
     mine = folder / "mine.csv"
     rows[["text", "label"]].to_csv(mine, index=False)
     first = nbformat.v4.new_code_cell(
-        "from helpers import reviews, texts\n\n"
-        f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine")
+        "from dataclasses import replace\n\nfrom helpers import recipes, reviews, texts\n\n"
+        f"_mine = texts.load({str(mine)!r})\nreviews.load = lambda: _mine\n"
+        "recipes.RECIPES['fast'] = replace(recipes.RECIPES['fast'], least_steps=0)")
 
     @functools.cache
     def ran(path):
         notebook = nbformat.read(path, as_version=4)
         notebook.cells = [first, *code_cells(notebook)]
+        if line := ONE_LINE.get(path.name[:2]):
+            cell, = (c for c in notebook.cells if line in c.source)
+            cell.source = cell.source.replace(line, "_mine")
         return first, executed(notebook, folder)[1:]
 
     return ran

@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from helpers import curves, plots, widgets
 from helpers.paired import Paired
-from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11
+from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11, nb12
 
 
 class Shown(list):
@@ -112,6 +112,9 @@ FIGURES = [
     (nb10.roofline, ({4: (2.0, 2e9)}, {"small": (20.0, 2e9)}, 1e10, 1e9, "Roof"), "small 20%"),
     (nb11.same_curve, (RUN, {"averaged": RUN, "not": OTHER}), "averaged ends at 0.30"),
     (nb11.sharding, (4,), "ZeRO stage 2 7 bytes"),
+    (nb12.confusion, ([[8, 2, 0], [1, 3, 0], [0, 0, 5]], ["late", "broken", "thanks"]),
+     "Right: late 8 of 10, broken 3 of 4, thanks 5 of 5. Most often confused: 2 of 10"),
+    (nb12.confusion, ([[8, 0], [0, 0]], ["late", "broken"]), "No text is taken for another"),
 ]
 
 
@@ -356,3 +359,29 @@ def test_a_run_that_stops_leaves_the_panel_usable(panel, shown):
     size.value = 8
     button.click()
     assert "0.800" in said.value
+
+
+def test_answers_are_looked_through_by_word_length_and_probability():
+    table = {"text": ["Late <b>again</b>.", "A late lamp came.", "Thanks.", "Lamp broken."],
+             "label": ["late", "late", "thanks", "late"],
+             "probability": [0.9, 0.6, 0.8, 0.95]}
+    explorer = widgets.predictions_explorer(table, ["broken", "late", "thanks", "broken"])
+    word, sliders, mistakes, view = explorer.children
+    words, sure = sliders.children
+    assert "4 of 4 texts, 2 of them wrong" in view.value
+    assert view.value.index("Lamp broken.") < view.value.index("Late &lt;b&gt;again")
+    assert "A late lamp came." not in view.value
+    mistakes.value = False
+    assert "A late lamp came." in view.value
+    word.value = "LAMP"
+    assert "2 of 4 texts, 1 of them wrong" in view.value
+    words.value = (3, 4)
+    assert "1 of 4 texts, 0 of them wrong" in view.value
+    word.value, words.value, sure.value = "", (1, 4), (0.85, 1)
+    assert "2 of 4 texts, 2 of them wrong" in view.value
+
+
+def test_the_pair_that_is_most_often_confused_is_framed(shown):
+    nb12.confusion([[8, 1, 0], [0, 3, 3], [0, 0, 5]], ["late", "broken", "thanks"])
+    frame, = shown.figures[-1].axes[0].patches
+    assert frame.get_xy() == (1.5, 0.5)
