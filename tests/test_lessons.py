@@ -15,6 +15,7 @@ from tools import run
 
 REWRITTEN = ("00", "01", "02", "03", "04", "05", "07", "10", "11", "12", "13")
 LESSONS = [path for path in run.chosen() if path.name[:2] in REWRITTEN]
+# They train for long: run twice with sixty texts instead.
 LONG = ("03", "04", "05", "07", "10", "11", "12", "13")
 # The one line to change in a notebook that does not begin with the reviews.
 ONE_LINE = {"12": 'texts.load("runs/messages.csv", label="queue", drop_empty=True)'}
