@@ -34,8 +34,8 @@ def few_labels():
 def summary(runs):
     """Return a dictionary of figures for each recipe, over all of its runs.
 
-    Accuracies are the mean, the lowest and the highest; seconds, rates and memory the median.
-    `to` holds the median seconds to each of GOALS, None where a run never got there.
+    Accuracies are the mean, the lowest and the highest; seconds and the share of the ceiling are
+    the median. `to` holds the median seconds to each of GOALS, None where a run never got there.
     """
     rows, ceiling = {}, max(r["matmul_rate"] for r in runs)
     for name in dict.fromkeys(r["recipe"] for r in runs):
@@ -51,10 +51,8 @@ def summary(runs):
             "highest": max(accuracies),
             "to": {goal: None if None in each else statistics.median(each)
                    for goal, each in reached.items()},
-            "a_second": statistics.median(r["shown"] / r["seconds"] for r in mine),
             "of_ceiling": statistics.median(
                 r["operations"] / r["seconds"] / ceiling for r in mine),
-            "peak_memory_gb": statistics.median(r["peak_memory_gb"] for r in mine),
         }
     return rows
 
@@ -101,18 +99,18 @@ def difference(runs, one, other, seed=0):
 def table(rows):
     """Return the summary as text, each recipe's gain over the first one."""
     first = next(iter(rows.values()))["seconds"]
-    lines = [f"{'':<17}{'runs':>4}{'seconds':>9}{'(spread)':>15}{'gain':>7}{'accuracy':>10}"
-             f"{'(spread)':>15}" + "".join(f"{f's to {goal:.2f}':>11}" for goal in GOALS)
-             + f"{'texts/s':>9}{'ceiling':>9}{'GB':>5}"]
+    lines = [f"{'':<16}{'runs':>4}{'seconds':>9}{'(spread)':>14}{'gain':>7}{'accuracy':>9}"
+             f"{'(spread)':>14}" + "".join(f"{f'to {goal:.2f}':>9}" for goal in GOALS)
+             + f"{'ceiling':>8}"]
     for name, r in rows.items():
         spread = f"({r['fastest']:.1f}-{r['slowest']:.1f})"
         between = f"({r['lowest']:.3f}-{r['highest']:.3f})"
-        to = "".join(f"{'-' if r['to'][goal] is None else format(r['to'][goal], '.1f'):>11}"
+        to = "".join(f"{'-' if r['to'][goal] is None else format(r['to'][goal], '.1f'):>9}"
                      for goal in GOALS)
         lines.append(
-            f"{title(name):<17}{r['runs']:>4}{r['seconds']:>9.1f}{spread:>15}"
-            f"{first / r['seconds']:>6.1f}x{r['accuracy']:>10.3f}{between:>15}{to}"
-            f"{r['a_second']:>9.1f}{r['of_ceiling']:>9.0%}{r['peak_memory_gb']:>5.1f}"
+            f"{title(name):<16}{r['runs']:>4}{r['seconds']:>9.1f}{spread:>14}"
+            f"{first / r['seconds']:>6.1f}x{r['accuracy']:>9.3f}{between:>14}{to}"
+            f"{r['of_ceiling']:>8.0%}"
         )
     return "\n".join(lines)
 

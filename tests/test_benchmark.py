@@ -71,7 +71,6 @@ def test_the_summary_holds_means_medians_and_the_spread():
     assert (rows["slow"]["lowest"], rows["slow"]["highest"]) == (0.91, 0.95)
     assert rows["quick"]["to"] == {0.88: None, 0.90: None}  # one of three never got there
     assert rows["slow"]["to"] == {0.88: 100.0, 0.90: 100.0}  # after 100, 110 and 45 seconds
-    assert rows["slow"]["a_second"] == 2.0
     assert rows["slow"]["of_ceiling"] == 0.3
     assert " 50.0x" in benchmark.table(rows)
 
