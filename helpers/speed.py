@@ -4,6 +4,8 @@ A FLOP is a floating-point operation, an addition or a multiplication; FLOP/s ar
 """
 
 import copy
+import itertools
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -90,31 +92,28 @@ def matmul_rate(dtype=torch.float32, device="cpu", seconds=0.5, shape=None, *, f
     repeats = 20 if kind == "cuda" else 1  # a GPU only queues them until it is waited for
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, generator=generator).to(device, dtype) for size in [(n, k), (k, m)])
-    others = [b.clone() for _ in range(BEYOND_CACHE // b.nbytes if fetched else 0)] or [b]
+    others = itertools.cycle(
+        [b.clone() for _ in range(BEYOND_CACHE // b.nbytes if fetched else 0)] or [b])
     a @ b
-    spent, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(spent) < 3:
-        wait(device)
-        start = time.perf_counter()
-        for i in range(repeats):
-            a @ others[(len(spent) * repeats + i) % len(others)]
-        wait(device)
-        spent.append((time.perf_counter() - start) / repeats)
-    return 2 * n * k * m / statistics.median(spent)
+    return 2 * n * k * m / _usual(lambda: a @ next(others), device, seconds, repeats)
 
 
 def bandwidth(device="cpu", seconds=0.3):
     """Return the bytes a second that a large copy reads and writes here, the median."""
     source = torch.ones(BEYOND_CACHE // 4, device=device)
     target = torch.empty_like(source).copy_(source)
+    return 2 * source.nbytes / _usual(lambda: target.copy_(source), device, seconds)
+
+
+def _usual(function, device, seconds, repeats=1):
+    """Return the median of what a call takes, from `repeats` at a time for some seconds."""
     spent, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(spent) < 3:
-        wait(device)
-        start = time.perf_counter()
-        target.copy_(source)
-        wait(device)
-        spent.append(time.perf_counter() - start)
-    return 2 * source.nbytes / statistics.median(spent)
+        start = now(device)
+        for _ in range(repeats):
+            function()
+        spent.append((now(device) - start) / repeats)
+    return statistics.median(spent)
 
 
 class Traffic(TorchDispatchMode):
@@ -158,9 +157,8 @@ def _bytes(value):
     """Return the bytes of a tensor, each once where it is repeated by a stride of zero."""
     if not isinstance(value, torch.Tensor):
         return 0
-    count = 1
-    for length, stride in zip(value.shape, value.stride(), strict=True):
-        count *= length if stride else 1
+    count = math.prod(length for length, stride
+                      in zip(value.shape, value.stride(), strict=True) if stride)
     return count * value.element_size()
 
 

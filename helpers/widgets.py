@@ -252,13 +252,14 @@ def _bar(name, probabilities, classes):
     Of two classes that is the second one, of more the most probable one.
     """
     label = f'<span style="width:150px">{html.escape(name)}</span>' if name else ""
-    told = 1 if len(classes) == 2 else probabilities.index(max(probabilities))
-    left = f"<span>{html.escape(classes[0])}</span>" if len(classes) == 2 else ""
-    colours = [plots.ORANGE, plots.BLUE] if len(classes) == 2 else [
-        plots.BLUE if k == told else plots.GREY for k in range(len(classes))]
+    two = len(classes) == 2
+    told = 1 if two else probabilities.index(max(probabilities))
+    left = f"<span>{html.escape(classes[0])}</span>" if two else ""
+    other = plots.ORANGE if two else plots.GREY
     parts = "".join(
-        f'<div title="{html.escape(classes[k])}" style="width:{p:.1%};background:{colours[k]}">'
-        "</div>" for k, p in enumerate(probabilities))
+        f'<div title="{html.escape(classes[k])}" style="width:{p:.1%};'
+        f'background:{plots.BLUE if k == told else other}"></div>'
+        for k, p in enumerate(probabilities))
     return (
         f'<div style="display:flex;align-items:center;gap:10px">{label}{left}'
         '<div style="width:320px;height:18px;border-radius:9px;overflow:hidden;display:flex">'
