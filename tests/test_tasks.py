@@ -240,9 +240,9 @@ def test_no_text_of_a_pair_is_in_two_splits_where_it_can_be_helped():
     data = texts.load(paths.data_file("questions", "near_train.csv"), label="same")
     seen = [{*part["text"], *part["text_pair"]} for part in data.values()]
     assert not any(one & other for one, other in itertools.combinations(seen, 2))
-    assert sum(map(len, data.values())) == 736
+    assert sum(map(len, data.values())) == 2332
     for part, share in zip(data.values(), (0.7, 0.1, 0.2), strict=True):
-        assert len(part) / 736 == pytest.approx(share, abs=0.02)
+        assert len(part) / 2332 == pytest.approx(share, abs=0.02)
         assert np.mean(part["label"][:]) == pytest.approx(0.5, abs=0.02)
     together = texts.load(CASES / "pairs.csv")
     assert any("45 of 60 pairs hang together" in note for note in together.notes)
@@ -348,9 +348,9 @@ def test_the_messages_and_questions_are_as_their_datasheets_say():
         parts = [pd.read_csv(paths.data_file("questions", f"{prefix}{split}.csv"))
                  for split in texts.SPLITS]
         assert [(len(part), part["group"].nunique(), part["same"].mean())
-                for part in parts] == [(736, 184, 0.5), (112, 28, 0.5), (192, 48, 0.5)]
+                for part in parts] == [(2332, 583, 0.5), (112, 28, 0.5), (192, 48, 0.5)]
         seen = [{*part["first"], *part["second"]} for part in parts]
-        assert len(set.union(*seen)) == sum(map(len, seen)) == 1040
+        assert len(set.union(*seen)) == sum(map(len, seen)) == 2636
         for part in parts:
             asked = pd.concat([part[["first", "same"]].set_axis(["q", "same"], axis=1),
                                part[["second", "same"]].set_axis(["q", "same"], axis=1)])
