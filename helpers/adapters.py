@@ -41,6 +41,6 @@ def name(path):
     In the cache of the Hub's client its id; elsewhere the last two folders, of which the upper
     one tells apart what many call "model".
     """
-    parts = [part for part in re.split(r"[\\/]", str(path)) if part]
+    parts = [part for part in re.split(r"[\\/]", str(path)) if part not in ("", "default")]
     cached = next((part for part in parts if part.startswith("models--")), None)
     return cached[8:].replace("--", "/") if cached else "/".join(parts[-2:])

@@ -22,7 +22,7 @@ def _trained_after(answer, size, learning_rate):
     before = layer.weight.detach().clone()
     head_before = head.weight.detach().clone()
     optimizer.step()
-    return {"said": said, "moved": float((before - layer.weight).abs().max()),
+    return {"said": said, "moved": float((before - layer.weight).detach().abs().max()),
             "head moved": float((head_before - head.weight).detach().abs().max()) > 0}
 
 
