@@ -8,6 +8,7 @@ session with the environment variable CHECKPOINT_SIZE.
 import difflib
 import importlib.util
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,13 +166,16 @@ def at_hand(name, size):
 
 
 def quiet():
-    """Switch off reports on loaded weights and progress bars, in this session."""
+    """Switch off reports on loaded weights, progress bars and what peft 0.21 makes transformers
+    warn of, in this session.
+    """
     import datasets
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
 
 
 def current_size(size=None):

@@ -108,10 +108,16 @@ def train(model, train_loader, *, epochs=3, learning_rate=5e-5, head_rate=1.0, w
 
 
 def new_optimizer(model, steps, learning_rate, head_rate=1.0, weight_decay=0.01):
-    """Return AdamW with `parameter_groups`, and its linear schedule; a tenth of it is warm-up."""
+    """Return AdamW with `parameter_groups`, and its linear schedule; a tenth of it is warm-up.
+
+    Raises LearnerError if every parameter is frozen.
+    """
     from transformers import get_linear_schedule_with_warmup
 
     groups = parameter_groups(model, weight_decay, learning_rate, head_rate)
+    if not groups:
+        raise LearnerError("Every parameter is frozen, so there is nothing to train. Unfreeze at "
+                           "least the head: model.classifier.requires_grad_(True).")
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
     return optimizer, get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +29,15 @@ def test_what_is_kept_for_backward_is_counted_once_and_without_the_weights(rows)
 def test_of_a_model_whose_maps_are_frozen_nothing_is_kept():
     model = TwoMaps().requires_grad_(False)
     assert measure.activations(model, {"rows": torch.ones(5, 8)}) == 0
+
+
+def test_a_model_that_was_measured_can_be_let_go_of():
+    model = TwoMaps()
+    weights = weakref.ref(model.first.weight)
+    measure.activations(model, {"rows": torch.ones(5, 8)})
+    del model
+    gc.collect()
+    assert weights() is None
 
 
 def test_bfloat16_halves_the_products_and_adds_a_copy_of_the_weights():

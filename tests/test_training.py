@@ -69,6 +69,14 @@ def test_weights_decay_but_biases_and_layer_norms_do_not(new_model):
         assert torch.allclose(weights, shrunk), name
 
 
+def test_a_model_that_is_frozen_altogether_is_refused_before_it_trains(
+    new_model, encoded, tokenizer
+):
+    model = new_model().requires_grad_(False)
+    with pytest.raises(LearnerError, match="Every parameter is frozen"):
+        training.train(model, batching.loader(encoded, tokenizer, 8, train=True))
+
+
 def test_the_head_learns_at_a_rate_of_its_own(new_model):
     model = new_model()
     names = {id(p): name for name, p in model.named_parameters()}

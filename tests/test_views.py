@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from helpers import curves, plots, widgets
 from helpers.paired import Paired
-from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11, nb12
+from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb10, nb11, nb12
 
 
 class Shown(list):
@@ -84,6 +84,16 @@ FIGURES = [
      "in both ways 25% of the attention goes to later tokens; in back only 0%"),
     (nb05.next_tokens, ({"hot": [(" b", 0.4), (" a", 0.6)], "cold": [(" a", 1.0)]}, "Next"),
      "the likeliest first. hot: a 0.60, b 0.40; cold: a 1.00"),
+    (nb06.probes, ({"mean": [0.7, 0.8, 0.75], "random weights, mean": [0.7, 0.6, 0.4]}, "Probes"),
+     "mean 0.70 on the embeddings, 0.80 at best, 0.75 at the top, random weights, mean 0.70"),
+    (nb06.trained_parts, ({"low": ("classifier.",), "two": ("classifier.", "bert.pooler."),
+                           "all": ("",)}, 2),
+     "low: head; two: pooler, head; all: embeddings, 1, 2, pooler, head."),
+    (nb06.ladder, ({"pretrained": {"head": [0.7, 0.8], "all": [0.9, 0.9]},
+                    "random": {"head": [0.5, 0.6], "all": [0.6, 0.6]}}, "Ladder"),
+     "pretrained: head 0.750, all 0.900. random: head 0.550, all 0.600."),
+    (nb06.lora, (384, 1536, 8, 16), "W of 384 × 1536 = 589,824 numbers and, beside it, through A "
+     "of 8 × 1536 and B of 384 × 8, 15,360 numbers, which are trained"),
     (nb07.small_curves, ({"fine": FINE, "lost": LOST},), "fine: training 0.70, 0.30; validation "
      "0.40, one batch → 0.02; validation accuracy 0.80. lost: training 0.70, 9.00; validation no "
      "number, one batch → nan, up to 9.0, no number from step 3"),
