@@ -38,7 +38,7 @@ FIRST = 6  # steps whose losses are kept, for a test to recompute
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained, from where, how long and how fast; the defaults are one epoch of the recipe fast.
+    """What is trained, from where, how long and how fast; the defaults are an epoch as in fast.
 
     `start` is "pretrained" or "random"; `factor` the rate of a layer by that of the one above it;
     with `gradual` layers are unfrozen from the top; with an `r` LoRA is trained instead.
