@@ -72,6 +72,7 @@ def settings(layers):
         "LoRA, r = 8, at 1e-4": Setting(r=8),
         "LoRA, r = 8, at 3e-3": Setting(r=8, rate=3 * HEAD_RATE),
         "LoRA, r = 8, 3 epochs": Setting(r=8, rate=HEAD_RATE, epochs=3),
+        "LoRA, r = 8, at 3e-3, 3 epochs": Setting(r=8, rate=3 * HEAD_RATE, epochs=3),
         random_weights("LoRA, r = 8"): Setting(start="random", rate=HEAD_RATE, r=8),
     }
 

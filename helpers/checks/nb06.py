@@ -53,8 +53,9 @@ def _merged(W, A, B, alpha, *, scale=lambda alpha, r: alpha / r):
     return W + scale(alpha, A.shape[0]) * B @ A
 
 
-def _cheapest(trained, differences, *, fits=lambda low, high: high >= 0, best=min):
-    places = [i for i, (low, high) in enumerate(differences) if fits(low, high)]
+def _cheapest(trained, differences, margin, *, fits=lambda low, _, margin: low >= -margin,
+              best=min):
+    places = [i for i, ends in enumerate(differences) if fits(*ends, margin)]
     return best(places, key=lambda i: trained[i]) if places else -1
 
 
@@ -144,26 +145,30 @@ EXERCISES = {
     "06.5": Exercise(
         _cheapest,
         cases=[([770, 148_610, 1_923_074, 10_795_394],
-                [(-0.09, -0.07), (-0.08, -0.06), (-0.03, 0.001), (-0.01, 0.01)]),
+                [(-0.09, -0.07), (-0.08, 0.01), (-0.03, 0.005), (-0.01, 0.01)], 0.02),
                ([770, 148_610, 1_923_074, 10_795_394],
-                [(-0.09, -0.07), (-0.02, 0.02), (-0.03, -0.01), (0.01, 0.03)]),
-               ([500, 100, 300], [(0.01, 0.02), (-0.05, -0.01), (0.02, 0.04)]),
-               ([500, 100, 300], [(0.0, 0.02), (-0.05, -0.01), (-0.04, -0.02)])],
+                [(-0.09, -0.07), (-0.015, 0.02), (-0.03, -0.01), (0.01, 0.03)], 0.02),
+               ([500, 100, 300], [(0.01, 0.02), (-0.05, -0.01), (0.02, 0.04)], 0.01),
+               ([500, 100, 300], [(0.0, 0.02), (-0.05, -0.01), (-0.04, -0.02)], 0.05)],
         wrong={
-            "The fewest parameters of all; but is it no worse? Its interval must not lie wholly "
-            "below zero.": lambda trained, differences: min(range(len(trained)),
-                                                            key=trained.__getitem__),
-            "An interval that contains zero is allowed: nothing says that this rung is worse.":
-                lambda trained, differences: _cheapest(trained, differences,
-                                                       fits=lambda low, high: low >= 0),
+            "The fewest parameters of all; but how much may it lose? Its low end must not lie "
+            "more than the margin below zero.": lambda trained, differences, margin: min(
+                range(len(trained)), key=trained.__getitem__),
+            "An interval that holds zero may reach far below it: it says that you do not know. "
+            "Look at its low end.": lambda trained, differences, margin: _cheapest(
+                trained, differences, margin, fits=lambda low, high, _: high >= 0),
+            "The middle of the interval is within the margin, its low end may not be.":
+                lambda trained, differences, margin: _cheapest(
+                    trained, differences, margin,
+                    fits=lambda low, high, margin: (low + high) / 2 >= -margin),
+            "A loss is allowed, up to the margin.": lambda trained, differences, margin: _cheapest(
+                trained, differences, margin, fits=lambda low, high, _: low >= 0),
             "That is the most expensive of those that are good enough.":
-                lambda trained, differences: _cheapest(trained, differences, best=max),
-            "The best one, whatever it costs, is not what is asked.":
-                lambda trained, differences: max(range(len(trained)),
-                                                 key=lambda i: sum(differences[i])),
+                lambda trained, differences, margin: _cheapest(
+                    trained, differences, margin, best=max),
         },
-        praise="Not worse, as far as these reviews can tell; more reviews may tell more.",
-        advice="Of those whose interval does not lie wholly below zero, the place of the one "
-               "with the fewest trained parameters, from 0.",
+        praise="If it loses anything, it is less than you are ready to lose.",
+        advice="Of those whose low end is at least minus the margin, the place of the one with "
+               "the fewest trained parameters, from 0.",
     ),
 }
