@@ -220,7 +220,7 @@ def test_a_first_cell_links_the_notebooks_that_one_should_have_read():
 
 
 @pytest.mark.parametrize(("minutes", "said"), [
-    (0.2, "1 minutes"), (12.4, "12 minutes"), (89, "89 minutes"), (90, "1½ hours"),
+    (0.2, "a minute"), (12.4, "12 minutes"), (89, "89 minutes"), (90, "1½ hours"),
     (150, "2½ hours"), (182, "3 hours"),
 ])
 def test_long_times_are_said_in_half_hours(minutes, said):
@@ -252,9 +252,10 @@ def built(tmp_path):
 
 
 @pytest.mark.parametrize("markup", [
-    '<a href="https://example.org/gone">x</a>', '<a href="#here">x</a>', '<a href="sub/page.html">',
-    '<a href="mailto:a@example.org">', '<script src="one.css?v=1"></script>',
-    '<img src="data:image/png;base64,x">', '<link rel="canonical" href="https://a.b/">',
+    '<a href="https://example.org/gone">x</a>', '<a href="#here">x</a>',
+    '<a href="sub/page.html">', '<a href="mailto:a@example.org">',
+    '<script src="one.css?v=1"></script>', '<img src="data:image/png;base64,x">',
+    '<link rel="canonical" href="https://a.b/">',
     '<a href="https://example.org/book/sub/page.html#there">', '<a href="/book/index.html">',
     '<meta property="og:image" content="https://example.org/x.png">',
 ])
@@ -284,7 +285,9 @@ def test_what_is_wrong_on_a_page_is_found_and_the_page_is_named(markup, said, bu
     assert str(error.value).startswith("new.html: ")
 
 
-@pytest.mark.parametrize("css", ['@import "https://x.org/x.css";', "a {src: url(//x.org/x.woff2)}"])
+@pytest.mark.parametrize("css", [
+    '@import "https://x.org/x.css";', "a {src: url(//x.org/x.woff2)}",
+])
 def test_a_style_sheet_that_loads_from_elsewhere_is_found(css, built):
     (built / "one.css").write_text(css)
     with pytest.raises(LearnerError, match=r"one.css: it would load"):

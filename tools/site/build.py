@@ -73,7 +73,7 @@ def build(output, *, home=None, book=True):
     check_tools()
     paths.check_replaceable(output)
     home = documents.home(address) if home is None else home
-    work = paths.ROOT / "build" / "site-work"
+    work = Path(output).resolve().parent / f".{Path(output).name}-work"
     shutil.rmtree(work, ignore_errors=True)
     staging.stage(work / "source", work / "extra", address, book=book)
     bring(work / "static")
@@ -86,6 +86,7 @@ def build(output, *, home=None, book=True):
     pages.check(work / "html", home)
     with paths.replacing_folder(output) as fresh:
         shutil.copytree(work / "html", fresh, dirs_exist_ok=True)
+    shutil.rmtree(work)
 
 
 def bring(static):

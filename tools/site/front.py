@@ -61,8 +61,10 @@ def front(lessons_, address, folder, *, book):
 
 def hours(minutes):
     """Return a length of time in words: minutes, or from an hour and a half on in half hours."""
+    if minutes < 1.5:
+        return "a minute"
     if minutes < 90:
-        return f"{max(1, round(minutes))} minutes"
+        return f"{round(minutes)} minutes"
     halves = round(minutes / 30)
     return f"{halves // 2}{'½' if halves % 2 else ''} hours"
 
