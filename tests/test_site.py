@@ -13,7 +13,7 @@ from helpers import paths
 from helpers.errors import LearnerError
 from tools import stamp
 from tools.site import __main__ as site
-from tools.site import api, build, documents, front, lessons, pages, staging
+from tools.site import api, build, documents, front, icons, lessons, pages, staging
 
 HERE = stamp.address()
 CHANGED = ("notebooks", "pyproject.toml", "data")  # in a copy, real files and no links to ours
@@ -124,6 +124,7 @@ def stops(said, where, folder, capsys):
 
 @pytest.mark.parametrize(("old", "new", "said"), [
     (r"\*\*Time:\*\*", "**When:**", "lacks `**Time:**"), ("^# 02", "02", "lacks a title"),
+    ("35 more with the exercises", "", "lacks `**Time:**"),
 ])
 def test_a_first_cell_without_what_a_page_shows_is_named(old, new, said, copy):
     def change(notebook):
@@ -132,6 +133,17 @@ def test_a_first_cell_without_what_a_page_shows_is_named(old, new, said, copy):
 
     edit(copy / "notebooks" / "02_tokenizing.ipynb", change)
     with pytest.raises(LearnerError, match=re.escape(said)):
+        lessons.lessons()
+
+
+@pytest.mark.parametrize(("file", "old", "said"), [
+    ("README.md", "notebooks/02_tokenizing.ipynb", "README.md: its table of notebooks has no row"),
+    ("data/reference/timings.json", '"02_tokenizing"', "timings.json does not say how long"),
+])
+def test_a_notebook_that_is_listed_nowhere_is_named(file, old, said, copy):
+    text = (copy / file).read_text(encoding="utf-8")
+    (copy / file).write_text(text.replace(old, old.replace("02_", "77_")), encoding="utf-8")
+    with pytest.raises(LearnerError, match=said):
         lessons.lessons()
 
 
@@ -294,7 +306,26 @@ def test_a_style_sheet_that_loads_from_elsewhere_is_found(css, built):
         pages.check(built)
 
 
+def test_icons_are_drawn_into_the_pages_and_their_script_is_gone(built, tmp_path):
+    drawings = tmp_path / "svgs"
+    (drawings / "solid").mkdir(parents=True)
+    (drawings / "solid" / "sun.svg").write_text(
+        '<svg xmlns="x" viewBox="0 0 5 5"><!--! free --><path d="M1"/></svg>')
+    script = '<script src="_static/scripts/fontawesome.js?digest=1"></script>'
+    (built / "fontawesome.js").touch()
+    (built / "new.html").write_text(
+        f'{script}<i class="theme fa-solid fa-lg fa-sun" data-mode="light"></i><i>it</i>')
+    icons.draw(built, drawings)
+    assert (built / "new.html").read_text() == (
+        '<svg class="svg-inline--fa theme fa-solid fa-lg fa-sun" viewBox="0 0 5 5" '
+        'aria-hidden="true" data-mode="light"><path d="M1"/></svg><i>it</i>')
+    assert not (built / "fontawesome.js").exists()
+
+
 def test_a_warning_of_sphinx_names_the_file_of_the_project(tmp_path):
     said = f"{tmp_path}/source/setup.md:12: WARNING: no such place [x]\nand more\n"
     assert build.first_of(said, tmp_path) == "SETUP.md, line 12: no such place [x]"
+    said = f"{tmp_path}/source/notebooks/02_tokenizing.ipynb:50003: WARNING: what\n" * 2
+    assert build.first_of(said, tmp_path).startswith(
+        "notebooks/02_tokenizing.ipynb, cell 5: what (and 1 more: ")
     assert build.first_of("\nthe last word", tmp_path) == "Sphinx stopped: the last word"

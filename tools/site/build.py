@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers import paths
 from helpers.errors import LearnerError
 from tools import stamp
-from tools.site import documents, front, staging
+from tools.site import documents, front, icons, pages, staging
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -21,6 +21,7 @@ FETCH = "python -m helpers site --fetch"
 VENDOR = {
     "html-manager": ("@jupyter-widgets/html-manager", ["dist/embed.js", "LICENSE"]),
     "mathjax": ("mathjax", ["es5/tex-svg.js", "LICENSE"]),
+    "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }
 WARNING = re.compile(r"^(?P<file>[^:\n]+)(?::(?P<line>\d+))?: (?:WARNING|ERROR|CRITICAL): "
                      r"(?P<said>.+)$", re.M)
@@ -66,8 +67,6 @@ def build(output, *, home=None, book=True):
     Raises LearnerError for anything that the pages could not be made of, and for a page with a
     broken link or a request to another host; an older site is then left as it was.
     """
-    from tools.site import pages
-
     address = stamp.address()
     staging.check(address)
     check_tools()
@@ -82,6 +81,7 @@ def build(output, *, home=None, book=True):
     if book:
         sphinx("epub", work, environment)
         shutil.copy(work / "epub" / front.BOOK, work / "html")
+    icons.draw(work / "html", MODULES / VENDOR["icons"][0] / "svgs")
     (work / "html" / ".buildinfo").unlink(missing_ok=True)
     pages.check(work / "html", home)
     with paths.replacing_folder(output) as fresh:
@@ -121,6 +121,9 @@ def first_of(said, work):
     files = {page: file for file, page in documents.documents().items()}
     staged = match["file"].removeprefix(f"{work / 'source'}{os.sep}").replace(os.sep, "/")
     file = files.get(re.sub(r"\.(md|ipynb)$", "", staged), staged)
+    place = ""
+    if line := int(match["line"] or 0):  # MyST-NB numbers lines of a notebook by 10,000 a cell
+        place = f", line {line}" if line < 10_000 else f", cell {line // 10_000}"
     more = len(WARNING.findall(said)) - 1
-    return (f"{file}{', line ' + match['line'] if match['line'] else ''}: {match['said']}"
-            + (f" (and {more} more: {work / 'html.txt'})" if more else ""))
+    rest = f" (and {more} more: {work / 'html.txt'})" if more else ""
+    return f"{file}{place}: {match['said']}{rest}"

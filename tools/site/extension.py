@@ -21,7 +21,8 @@ SPOKEN = ("notebooks/", "data/", "models/", "instructors")
 UNLINKED = (nodes.reference, nodes.title, nodes.literal_block, nodes.raw, nodes.caption,
             nodes.image, nodes.math)
 VOID = re.compile(r"<(area|br|col|hr|img|input|source|wbr)\b([^>]*?)\s*/?>")
-SCRIPTS = re.compile(r"<script\b.*?</script>|<button\b.*?</button>", re.S)
+ONLINE = re.compile(r'<script\b.*?</script>|<button\b.*?</button>|<p class="book">.*?</p>', re.S)
+INSIDE = re.compile(r'(href="(?![a-z]+:)[^"]+)\.html')  # a link to another page
 ENTITIES = {"&nbsp;": "&#160;", "&middot;": "&#183;", "&hellip;": "&#8230;",
             "&rarr;": "&#8594;", "&times;": "&#215;", "&minus;": "&#8722;"}
 
@@ -81,7 +82,7 @@ def raw(markup):
 
 def as_xml(markup):
     """Return stored HTML as an ePub takes it: well-formed, without scripts and buttons."""
-    markup = VOID.sub(r"<\1\2/>", SCRIPTS.sub("", markup))
+    markup = VOID.sub(r"<\1\2/>", INSIDE.sub(r"\1.xhtml", ONLINE.sub("", markup)))
     for entity, number in ENTITIES.items():
         markup = markup.replace(entity, number)
     return markup

@@ -51,6 +51,7 @@ def front(lessons_, address, folder, *, book):
         count=len(lessons_), core=lessons.CORE, first=lessons_[0].path.stem,
         reading=hours(sum(lesson.minutes for lesson in core)),
         running=hours(sum(lesson.seconds for lesson in core) / 60),
+        exercises=hours(sum(lesson.exercises for lesson in core)),
         repository=address.repository, alt=metadata.get("alt", ""),
         curve_link=link(by_number[CURVE[0]]), widget_link=link(by_number[VIEW[0]]),
         still=in_a_line(output(*VIEW)[0]), core_table=table(core), beyond_table=table(beyond),
@@ -81,15 +82,15 @@ def link(lesson):
 
 def table(lessons_):
     """Return a table of notebooks in Markdown, to be read on the front page."""
-    rows = [f"| [{lesson.title}]({lesson.page}.ipynb) | {escaped(lesson.about)} | "
-            f"{lesson.minutes} min | {max(1, round(lesson.seconds / 60))} min |"
-            for lesson in lessons_]
-    return "\n".join(["| | | to read | to run |", "| --- | --- | ---: | ---: |", *rows])
+    rows = [f"| [{lesson.title}]({lesson.page}.ipynb) | {lesson.about} | {lesson.minutes} min | "
+            f"{brief(lesson.seconds)} |" for lesson in lessons_]
+    return "\n".join(["| notebook | in it | to read | to run |",
+                      "| --- | --- | ---: | ---: |", *rows])
 
 
-def escaped(text):
-    """Return Markdown as it may stand in a cell of a table."""
-    return text.replace("|", "\\|")
+def brief(seconds):
+    """Return a length of time as a table has room for it."""
+    return f"{round(seconds / 10) * 10} s" if seconds < 115 else f"{round(seconds / 60)} min"
 
 
 def toctrees(core, beyond):
@@ -137,8 +138,8 @@ def references(address):
     lines = []
     for url, (words, where) in sorted(cited.items(), key=lambda item: item[0].lower()):
         said = ", ".join(f"[{label(file)}]({page_file(pages, file)})" for file in where)
-        title = f"{words.strip('`')}: " if words and words not in url else ""
-        lines.append(f"- {title}<{url}> ({said})")
+        title = f", as “{words.strip('`')}”" if words and words not in url else ""
+        lines.append(f"- <{url}>{title}, in {said}")
     cite = (paths.ROOT / "CITATION.cff").read_text(encoding="utf-8")
     return ("# References\n\nPapers, posts and documentation that the lessons and the datasheets "
             "refer to, with the places that do.\n\n" + "\n".join(lines)

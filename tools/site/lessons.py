@@ -11,6 +11,7 @@ from tools import stamp
 
 CORE = "05"  # the last notebook of the core; each later one stands on the core alone
 ENTRY = re.compile(r"^- \*\*(?P<term>.+?)\*\* \((?P<number>\d\d)\): (?P<said>.+)$", re.M)
+ROW = re.compile(r"^\| \[\d\d\]\(notebooks/(\S+?)\) \| [^|]+ \| ([^|]+?) \|", re.M)  # of README
 FOLDED = re.compile(r"<details>.*?</details>", re.S)
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
@@ -21,12 +22,16 @@ WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 @dataclass(frozen=True)
 class Lesson:
-    """A notebook as the site knows it; `minutes` is what it takes to read, `seconds` to run."""
+    """A notebook as the site knows it.
+
+    It takes `minutes` to read, `exercises` more minutes to solve, and `seconds` to run.
+    """
 
     path: Path
     title: str
     about: str
     minutes: int
+    exercises: int
     seconds: float
 
     @property
@@ -64,25 +69,29 @@ def joined(text):
 def lessons():
     """Return a `Lesson` for each notebook, in order.
 
-    Raises LearnerError where a first cell has no title, summary or time.
+    Raises LearnerError where a first cell has no title or time, README no row for a notebook, or
+    the record of times no entry.
     """
     timings = paths.ROOT / "data" / "reference" / "timings.json"
     seconds = json.loads(timings.read_text(encoding="utf-8"))["seconds"]
-    return [_lesson(path, seconds.get(path.stem)) for path in found()]
+    rows = dict(ROW.findall((paths.ROOT / "README.md").read_text(encoding="utf-8")))
+    return [_lesson(path, rows.get(path.name), seconds.get(path.stem)) for path in found()]
 
 
-def _lesson(path, seconds):
-    head = re.sub(r"^\[Open in Colab\]\(.*\)$\n*", "", cells(path)[0]["source"], flags=re.M)
-    title = re.match(r"# (.+)\n+([^\n*#<].*)", head)
-    minutes = re.search(r"^\*\*Time:\*\* (\d+) minutes to read", head, re.M)
-    for what, there in (("a title with a summary below it", title),
-                        ("`**Time:** … minutes to read`", minutes)):
+def _lesson(path, about, seconds):
+    head = cells(path)[0]["source"]
+    title = re.match(r"# (.+)", head)
+    time = re.search(r"^\*\*Time:\*\* (\d+) minutes to read, (\d+) more with the exercises", head,
+                     re.M)
+    for what, there in (("a title", title), ("`**Time:** … minutes to read, … more`", time)):
         if not there:
             raise LearnerError(f"notebooks/{path.name}: its first cell lacks {what}.")
+    if about is None:
+        raise LearnerError(f"README.md: its table of notebooks has no row for {path.name}.")
     if seconds is None:
         raise LearnerError(f"notebooks/{path.name}: data/reference/timings.json does not say how "
                            f"long it runs. Run: python -m helpers run --save {path.name[:2]}")
-    return Lesson(path, title[1].strip(), title[2].strip(), int(minutes[1]), seconds)
+    return Lesson(path, title[1].strip(), about, int(time[1]), int(time[2]), seconds)
 
 
 def check_outputs(path):
