@@ -31,9 +31,8 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}
 nb_render_text_lexer = "none"
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath"]
 myst_heading_anchors = 4
-myst_dmath_double_inline = True
 myst_links_external_new_tab = False
 
 html_theme = "sphinx_book_theme"
@@ -48,8 +47,6 @@ html_show_sphinx = False
 html_favicon = None
 html_theme_options = {
     "logo": {"text": front.TITLE},
-    "repository_url": address.repository,
-    "use_repository_button": "//github.com/" in address.repository,
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
@@ -57,6 +54,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "back_to_top_button": False,
 }
+if "//github.com/" in address.repository:
+    html_theme_options |= {"repository_url": address.repository, "use_repository_button": True}
 mathjax_path = "vendor/mathjax/tex-svg.js"
 
 notfound_urls_prefix = "/" + home.partition("://")[2].partition("/")[2]
