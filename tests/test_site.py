@@ -297,6 +297,18 @@ def test_what_is_wrong_on_a_page_is_found_and_the_page_is_named(markup, said, bu
     assert str(error.value).startswith("new.html: ")
 
 
+def test_the_page_for_what_is_not_found_leads_everywhere_from_anywhere(built):
+    page = built / "404.html"
+    page.write_text('<html data-content_root="./"><a href="sub/page.html">x</a><a href="#it">x</a>'
+                    '<script src="./one.js"></script><a href="https://a.b">x</a>'
+                    '<form action="search.html"><link href="/here">')
+    pages.make_absolute(page, "https://example.org/book/")
+    assert page.read_text() == (
+        '<html data-content_root="/book/"><a href="/book/sub/page.html">x</a><a href="#it">x</a>'
+        '<script src="/book/one.js"></script><a href="https://a.b">x</a>'
+        '<form action="/book/search.html"><link href="/here">')
+
+
 @pytest.mark.parametrize("css", [
     '@import "https://x.org/x.css";', "a {src: url(//x.org/x.woff2)}",
 ])

@@ -5,7 +5,7 @@ import pytest
 from built_site import LESSONS, names, opened
 
 from tools import browsers
-from tools.site import build, pages
+from tools.site import build, lessons, pages
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(browsers.chromium() is None, reason="no Chromium here")
@@ -88,13 +88,19 @@ def test_everything_can_be_read_without_javascript(served, chromium):
         assert fold.locator("pre").is_visible()
 
 
-def test_a_widget_comes_alive_when_asked_without_a_foreign_request(served, chromium):
-    with opened(chromium, f"{served}notebooks/02_tokenizing.html") as (tab, problems):
+@pytest.mark.parametrize("lesson", [lesson for lesson in LESSONS if lessons.WIDGET in
+                                    lesson.path.read_text(encoding="utf-8")],
+                         ids=lambda lesson: lesson.number)
+def test_widgets_come_alive_when_asked_without_a_foreign_request(lesson, served, chromium):
+    with opened(chromium, f"{served}{lesson.page}.html") as (tab, problems):
+        count = tab.locator(".widget").count()
+        assert count
         tab.locator(".widget-play").first.click()
-        tab.locator(".widget-live .jupyter-widgets").first.wait_for(timeout=20_000)
-        assert tab.locator(".widget-live").first.locator(".widget-still").is_hidden()
-        tab.locator(".widget-live .noUi-handle").first.focus()
-        tab.keyboard.press("ArrowRight")
+        tab.wait_for_function("n => document.querySelectorAll('.widget-live').length === n",
+                              arg=count, timeout=30_000)
+        assert tab.locator(".widget-subarea").count() == count, "drawn twice"
+        assert not tab.locator(".widget-still").first.is_visible()
+        tab.wait_for_load_state("networkidle")
         assert problems == []
 
 

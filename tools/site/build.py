@@ -19,10 +19,14 @@ MODULES = HERE / "node_modules"  # where npm puts what package.json names
 FETCH = "python -m helpers site --fetch"
 # Scripts that are served with the pages, each with its licence.
 VENDOR = {
-    "html-manager": ("@jupyter-widgets/html-manager", ["dist/embed.js", "LICENSE"]),
+    "html-manager": ("@jupyter-widgets/html-manager", ["dist/embed.js", "dist/*.woff2", "LICENSE"]),
     "mathjax": ("mathjax", ["es5/tex-svg.js", "LICENSE"]),
     "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }
+# Where a script would fetch the rest of its package from, were it not told where that is here.
+ELSEWHERE = re.compile(rb'"https://(?:cdn\.jsdelivr\.net/npm|unpkg\.com)/'
+                       rb'@jupyter-widgets/html-manager@[^"]*"')
+HERE_INSTEAD = b"window.__jupyter_widgets_assets_path__"  # site.js says it
 WARNING = re.compile(r"^(?P<file>[^:\n]+)(?::(?P<line>\d+))?: (?:WARNING|ERROR|CRITICAL): "
                      r"(?P<said>.+)$", re.M)
 
@@ -41,8 +45,7 @@ def fetch():
 
 def check_tools():
     """Raise LearnerError if a package or a script is missing that building needs."""
-    names = ("sphinx", "myst_nb", "sphinx_book_theme", "notfound", "sphinx_sitemap",
-             "sphinxext", "mistune")
+    names = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap", "sphinxext")
     missing = [name for name in names if find_spec(name) is None]
     missing += [package for package, _ in VENDOR.values() if not (MODULES / package).is_dir()]
     if missing:
@@ -82,6 +85,7 @@ def build(output, *, home=None, book=True):
         sphinx("epub", work, environment)
         shutil.copy(work / "epub" / front.BOOK, work / "html")
     icons.draw(work / "html", MODULES / VENDOR["icons"][0] / "svgs")
+    pages.make_absolute(work / "html" / "404.html", home)
     (work / "html" / ".buildinfo").unlink(missing_ok=True)
     pages.check(work / "html", home)
     with paths.replacing_folder(output) as fresh:
@@ -93,8 +97,9 @@ def bring(static):
     """Copy what the pages load into the folder `static`."""
     for name, (package, files) in VENDOR.items():
         (static / "vendor" / name).mkdir(parents=True)
-        for file in files:
-            shutil.copy(MODULES / package / file, static / "vendor" / name)
+        for file in (path for pattern in files for path in (MODULES / package).glob(pattern)):
+            content = ELSEWHERE.sub(HERE_INSTEAD, file.read_bytes())
+            (static / "vendor" / name / file.name).write_bytes(content)
     shutil.copy(paths.ROOT / "docs" / "picture-light.webp", static)
 
 

@@ -18,12 +18,11 @@ html_title = front.TITLE
 html_baseurl = home  # without one there are no canonical links, no sitemap, no OpenGraph
 site_address = address
 
-extensions = ["myst_nb", "tools.site.extension", "notfound.extension"]
+extensions = ["myst_nb", "tools.site.extension"]
 if home:
     extensions += ["sphinx_sitemap", "sphinxext.opengraph"]
 exclude_patterns = []
-# The environment is read once for both builders. MathJax and highlighting of code that is not
-# Python are no reason to stop.
+# Code that is no Python, and what an ePub has no room for, is no reason to stop.
 suppress_warnings = ["misc.highlighting_failure", "epub.unknown_project_files",
                      "epub.duplicated_toc_entry"]
 
@@ -58,7 +57,6 @@ if "//github.com/" in address.repository:
     html_theme_options |= {"repository_url": address.repository, "use_repository_button": True}
 mathjax_path = "vendor/mathjax/tex-svg.js"
 
-notfound_urls_prefix = "/" + home.partition("://")[2].partition("/")[2]
 sitemap_url_scheme = "{link}"
 sitemap_excludes = ["404.html", "search.html", "genindex.html", "py-modindex.html"]
 ogp_site_url = home

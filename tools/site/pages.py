@@ -12,6 +12,7 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 RELATIONS = {"stylesheet", "icon", "shortcut", "preload", "modulepreload", "preconnect",
              "dns-prefetch", "prefetch", "manifest"}  # of links that the browser follows itself
 CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
+RELATIVE = re.compile(r"""(\s(?:href|src|action)=")(?![a-z]+:|[/#"])(?:\./)?""")
 FRONT_PAGE = 500_000  # bytes that the front page may load
 
 
@@ -47,6 +48,14 @@ def read(folder):
     """Return {name of the file: `Page`} of all pages in a built site."""
     return {path.relative_to(folder).as_posix(): Page(path.read_text(encoding="utf-8"))
             for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts}
+
+
+def make_absolute(page, home):
+    """Let the links of a page lead from the site's root: it is shown at any address not found."""
+    root = urlsplit(home).path or "/"
+    text = RELATIVE.sub(rf"\g<1>{root}", page.read_text(encoding="utf-8"))
+    text = text.replace('data-content_root="./"', f'data-content_root="{root}"')
+    page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def check(folder, home=""):

@@ -31,10 +31,9 @@
       });
     });
     watch.observe(document.querySelector("main"), { childList: true, subtree: true });
+    window.__jupyter_widgets_assets_path__ = `${root}_static/vendor/html-manager/`;
     await load("_static/vendor/html-manager/embed.js");
-    if (!document.querySelector(".widget-subarea")) {
-      window.dispatchEvent(new Event("load"));
-    }
+    window.dispatchEvent(new Event("load")); // the moment that the manager waits for is past
   }
 
   document.querySelectorAll(".widget-play").forEach((button) => {
