@@ -173,9 +173,14 @@ def test_the_command_stops_for_a_repository_that_is_not_the_stamped_one(capsys):
     assert "python -m helpers stamp --repository https://github.com/someone/theirs" in printed
 
 
+def test_the_command_starts_with_the_standard_library_alone():
+    program = f"import sys; sys.path.insert(0, {str(paths.ROOT)!r}); import tools.site.__main__"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
+
+
 def test_what_building_needs_is_named_with_the_command_that_brings_it(monkeypatch, capsys):
     monkeypatch.setattr(build, "find_spec", lambda name: None)
-    with pytest.raises(LearnerError, match=r"needs sphinx, .*Run, with a network: .*--fetch"):
+    with pytest.raises(LearnerError, match=r"needs mistune, .*sphinx, .*Run, with a network: .*--fetch"):
         build.check_tools()
     monkeypatch.setattr(build.shutil, "which", lambda name: None)
     assert site.main(["--fetch"]) == 2

@@ -17,9 +17,12 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 MODULES = HERE / "node_modules"  # where npm puts what package.json names
 FETCH = "python -m helpers site --fetch"
+READING = ("mistune", "nbformat")  # what reads the sources, and then what makes pages of them
+PACKAGES = (*READING, "sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap", "sphinxext")
 # Scripts that are served with the pages, each with its licence.
 VENDOR = {
-    "html-manager": ("@jupyter-widgets/html-manager", ["dist/embed.js", "dist/*.woff2", "LICENSE"]),
+    "html-manager": ("@jupyter-widgets/html-manager",
+                     ["dist/embed.js", "dist/*.woff2", "LICENSE"]),
     "mathjax": ("mathjax", ["es5/tex-svg.js", "LICENSE"]),
     "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }
@@ -43,11 +46,10 @@ def fetch():
                                   cwd=HERE, check=False).returncode
 
 
-def check_tools():
+def check_tools(names=PACKAGES, vendor=VENDOR):
     """Raise LearnerError if a package or a script is missing that building needs."""
-    names = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap", "sphinxext")
     missing = [name for name in names if find_spec(name) is None]
-    missing += [package for package, _ in VENDOR.values() if not (MODULES / package).is_dir()]
+    missing += [package for package, _ in vendor.values() if not (MODULES / package).is_dir()]
     if missing:
         raise LearnerError(f"The site needs {', '.join(missing)}. Run, with a network: {FETCH}")
 
@@ -71,6 +73,7 @@ def build(output, *, home=None, book=True):
     broken link or a request to another host; an older site is then left as it was.
     """
     address = stamp.address()
+    check_tools(READING, {})
     staging.check(address)
     check_tools()
     paths.check_replaceable(output)

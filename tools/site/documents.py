@@ -6,7 +6,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from helpers import paths
 from helpers.errors import LearnerError
-from tools import links
 from tools.site import lessons
 
 # The part of the site, its pages in order: the file in the project, the name of the page.
@@ -38,6 +37,8 @@ def documents():
 
 def check_links():
     """Raise LearnerError for a page with a link within the project that leads nowhere."""
+    from tools import links  # what it reads Markdown with is not there before --fetch
+
     for file in documents():
         for said in links.dead(paths.ROOT / file):
             raise LearnerError(f"{file}: {said}")
