@@ -72,7 +72,7 @@ def finish(app, doctree, page):
             if link := report(page, app.config.site_address, cells[number]):
                 said = f"Report an error in cell {number + 1}"
                 container += raw(f'<p class="report"><a href="{escape(link)}" title="{said}">'
-                                 f'<span class="sr-only">{said}</span></a></p>')
+                                 f'<span>{said}</span></a></p>')
 
 
 def raw(markup):
@@ -196,7 +196,7 @@ def issue(address, form, page, **filled):
 
 def setup(app):
     """Register it with Sphinx."""
-    app.add_config_value("site_address", stamp.Address("", ""), "html", types=(tuple,))
+    app.add_config_value("site_address", stamp.Address("", ""), "html", types=(stamp.Address,))
     app.connect("doctree-read", describe_pictures)
     app.connect("doctree-resolved", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
