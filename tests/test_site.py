@@ -202,6 +202,8 @@ FORK = stamp.Address("https://github.com/someone/fork", "try/this")
 @pytest.mark.parametrize(("file", "link", "there"), [
     ("notebooks/00_start_here.ipynb", "01_loading_bert.ipynb", "01_loading_bert.ipynb"),
     ("notebooks/00_start_here.ipynb", "../README.md#the-notebooks", "../index.md#the-notebooks"),
+    ("SETUP.md", "README.md#small-and-full",
+     "https://github.com/someone/fork/blob/try/this/README.md#small-and-full"),
     ("notebooks/00_start_here.ipynb", "../data/reviews/README.md", "../data/reviews.md"),
     ("data/reviews/README.md", "../../notebooks/00_start_here.ipynb",
      "../notebooks/00_start_here.ipynb"),

@@ -71,6 +71,8 @@ def target(link, file, pages, address):
     whole = os.path.normpath(os.path.join(os.path.dirname(file), unquote(url.path)))
     whole = whole.replace(os.sep, "/")
     anchor = f"#{url.fragment}" if url.fragment else ""
+    if whole == FRONT and url.fragment not in ("", "the-notebooks"):
+        return in_repository(whole, address) + anchor  # the front page has no such heading
     if whole in pages:
         here = os.path.dirname(pages[file])
         suffix = ".ipynb" if whole.endswith(".ipynb") else ".md"

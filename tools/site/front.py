@@ -159,5 +159,6 @@ def page_file(pages, file):
 def not_found():
     """Return the Markdown of the page for an address that leads nowhere."""
     return ("---\norphan: true\nnosearch: true\nogp_disable: true\n---\n"
-            "# There is no such page\n\nThe address may be old or mistyped. The [front page](index.md) lists all notebooks; "
-            "the search finds words in them, and the [glossary](glossary.md) every term.\n")
+            "# There is no such page\n\nThe address may be old or mistyped. The "
+            "[front page](index.md) lists all notebooks; the search finds words in them, and the "
+            "[glossary](glossary.md) every term.\n")
