@@ -120,8 +120,10 @@ def replace(text, terms, places, home):
     words, pieces = text.astext(), []
     code = isinstance(text.parent, nodes.literal)
     while True:
+        small = words.lower()
         uses = [(match.start(), -len(term), term, match) for term, (pattern, _) in terms.items()
-                if (match := pattern.search(words)) and (not code or match[0] == words)]
+                if term.split()[0].lower() in small  # quick, and mostly false
+                and (match := pattern.search(words)) and (not code or match[0] == words)]
         if not uses:
             break
         *_, term, match = min(uses, key=lambda use: use[:2])
