@@ -27,7 +27,6 @@ suppress_warnings = ["misc.highlighting_failure", "epub.unknown_project_files",
                      "epub.duplicated_toc_entry"]
 
 nb_execution_mode = "off"
-nb_merge_streams = True
 nb_ipywidgets_js = {}
 nb_render_text_lexer = "none"
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath"]
