@@ -341,6 +341,15 @@ def test_icons_are_drawn_into_the_pages_and_their_script_is_gone(built, tmp_path
     assert not (built / "fontawesome.js").exists()
 
 
+def test_only_the_page_that_searches_loads_what_searches(built):
+    script = '<script src="../searchindex.js?v=1" defer="defer"></script>'
+    for name in ("search.html", "sub/page.html"):
+        (built / name).write_text(f"<p>{script}<script src='one.js'></script>")
+    pages.lighten(built)
+    assert (built / "search.html").read_text().count("<script") == 2
+    assert (built / "sub" / "page.html").read_text() == "<p><script src='one.js'></script>"
+
+
 def test_a_warning_of_sphinx_names_the_file_of_the_project(tmp_path):
     said = f"{tmp_path}/source/setup.md:12: WARNING: no such place [x]\nand more\n"
     assert build.first_of(said, tmp_path) == "SETUP.md, line 12: no such place [x]"

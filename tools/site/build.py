@@ -88,6 +88,7 @@ def build(output, *, home=None, book=True):
         sphinx("epub", work, environment)
         shutil.copy(work / "epub" / front.BOOK, work / "html")
     icons.draw(work / "html", MODULES / VENDOR["icons"][0] / "svgs")
+    pages.lighten(work / "html")
     pages.make_absolute(work / "html" / "404.html", home)
     (work / "html" / ".buildinfo").unlink(missing_ok=True)
     pages.check(work / "html", home)

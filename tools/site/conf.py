@@ -51,6 +51,7 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "back_to_top_button": False,
+    "search_as_you_type": False,  # tools/site/pages.py counts on it
 }
 if "//github.com/" in address.repository:
     html_theme_options |= {"repository_url": address.repository, "use_repository_button": True}

@@ -13,6 +13,9 @@ RELATIONS = {"stylesheet", "icon", "shortcut", "preload", "modulepreload", "prec
              "dns-prefetch", "prefetch", "manifest"}  # of links that the browser follows itself
 CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 RELATIVE = re.compile(r"""(\s(?:href|src|action)=")(?![a-z]+:|[/#"])(?:\./)?""")
+# The theme has every page load what searches; without search as one types, one page needs it.
+SEARCHING = re.compile(r'\s*<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js'
+                       r'[^"]*"[^>]*></script>')
 FRONT_PAGE = 500_000  # bytes that the front page may load
 
 
@@ -48,6 +51,14 @@ def read(folder):
     """Return {name of the file: `Page`} of all pages in a built site."""
     return {path.relative_to(folder).as_posix(): Page(path.read_text(encoding="utf-8"))
             for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts}
+
+
+def lighten(folder):
+    """Take the scripts that search out of every page but the one that searches."""
+    for path in folder.rglob("*.html"):
+        if path != folder / "search.html":
+            text = path.read_text(encoding="utf-8")
+            path.write_text(SEARCHING.sub("", text), encoding="utf-8", newline="\n")
 
 
 def make_absolute(page, home):
