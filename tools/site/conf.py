@@ -51,10 +51,9 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "back_to_top_button": False,
+    "extra_footer": f'<p><a href="{address.repository}">The repository</a></p>',
     "search_as_you_type": False,  # tools/site/pages.py counts on it
 }
-if "//github.com/" in address.repository:
-    html_theme_options |= {"repository_url": address.repository, "use_repository_button": True}
 mathjax_path = "vendor/mathjax/tex-svg.js"
 
 sitemap_url_scheme = "{link}"
