@@ -231,10 +231,11 @@ def test_badges_become_words():
 def test_a_first_cell_links_the_notebooks_that_one_should_have_read():
     known = lessons.lessons()
     text = ("# 05 · It\n\n[Open in Colab](x)\n\n**Before you start:** masks (notebook 02), heads "
-            "(01), and 77; 512 tokens, version 03.1, this one, 05.\n\n**Time:** notebook 02")
+            "(01), and 77; 512 tokens, version 03.1, this one, 05, and 00.\n\n**Time:** notebook 02")
     assert staging.head(text, known, paths.ROOT / "notebooks" / "05_gpt2.ipynb") == (
         "# 05 · It\n\n**Before you start:** masks ([notebook 02](02_tokenizing.ipynb)), heads "
-        "([01](01_loading_bert.ipynb)), and 77; 512 tokens, version 03.1, this one, 05.\n\n"
+        "([01](01_loading_bert.ipynb)), and 77; 512 tokens, version 03.1, this one, 05, and "
+        "[00](00_start_here.ipynb).\n\n"
         "**Time:** notebook 02")
 
 
@@ -333,7 +334,8 @@ def test_icons_are_drawn_into_the_pages_and_their_script_is_gone(built, tmp_path
     script = '<script src="_static/scripts/fontawesome.js?digest=1"></script>'
     (built / "fontawesome.js").touch()
     (built / "new.html").write_text(
-        f'{script}<i class="theme fa-solid fa-lg fa-sun" data-mode="light"></i><i>it</i>')
+        f'{script}<i class="theme fa-solid fa-lg fa-sun" aria-hidden="true" data-mode="light"></i>'
+        "<i>it</i>")
     icons.draw(built, drawings)
     assert (built / "new.html").read_text() == (
         '<svg class="svg-inline--fa theme fa-solid fa-lg fa-sun" viewBox="0 0 5 5" '

@@ -92,5 +92,5 @@ def fields(node):
     for inner in node.body:
         if isinstance(inner, ast.AnnAssign) and not inner.target.id.startswith("_"):
             default = f"={ast.unparse(inner.value)}" if inner.value else ""
-            found.append(inner.target.id + (default if "field(" not in default else "=…"))
+            found.append(inner.target.id + (default if "field(" not in default else "=..."))
     return ", ".join(found)

@@ -42,7 +42,7 @@ html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
-html_favicon = None
+html_favicon = "static/favicon.svg"
 html_theme_options = {
     "logo": {"text": front.TITLE},
     "use_download_button": False,

@@ -33,7 +33,7 @@ def _drawn(match, drawings):
         if name.startswith("fa-") and file.is_file():
             box, shape = re.search(r'viewBox="([^"]+)".*?(<path.*/>)',
                                    file.read_text(encoding="utf-8"), re.S).groups()
-            others = f"{match['before']}{match['after']}".strip()
+            others = f"{match['before']}{match['after']}".replace('aria-hidden="true"', "").strip()
             return (f'<svg class="svg-inline--fa {match["classes"]}" viewBox="{box}" '
                     f'aria-hidden="true" {others}>{shape}</svg>')
     return match[0]

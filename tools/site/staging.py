@@ -12,7 +12,7 @@ from tools.site import api, documents, front, lessons
 from tools.site.lessons import WIDGET, WIDGETS, joined
 
 BEFORE = re.compile(r"^\*\*Before you start:\*\*.*$", re.M)
-NUMBER = re.compile(r"\b(notebook )?(\d\d)\b(?![.\d])")
+NUMBER = re.compile(r"\b(notebook )?(\d\d)\b(?!\.?\d)")
 OBSOLETE = re.compile(r'(<t(?:able|r|h|d)\b[^>]*?) (?:border="\d+"|style="text-align: right;")')
 
 
