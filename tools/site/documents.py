@@ -24,8 +24,6 @@ PARTS = {
 FRONT = "README.md"  # what it says stands on the front page, in another form
 LINK = re.compile(r"(?P<open>\]\()(?P<to>[^()\s]+(?:\([^()\s]*\)[^()\s]*)*)(?P<close>\))|"
                   r"(?P<code>```.*?```|`[^`\n]*`)", re.S)
-COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
-BINDER = "https://mybinder.org/badge_logo.svg"
 
 
 def documents():
@@ -47,12 +45,8 @@ def check_links():
 def moved(text, file, address):
     """Return Markdown of a file with its links as they lead from that file's page.
 
-    What is a page is linked there; what is only in the project, in its repository. Badges, whose
-    pictures would come from elsewhere, become words.
+    What is a page is linked there; what is only in the project, in its repository.
     """
-    for badge in (COLAB, BINDER):
-        text = text.replace(f"]({badge})", "]").replace("![Open in", "[Open in")
-    text = re.sub(r"\[\[(Open in \w+)\]\]", r"[\1]", text)
     pages = documents()
 
     def change(match):
