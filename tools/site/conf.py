@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from helpers import requirements
 from tools import stamp
 from tools.site import front
 
@@ -12,6 +13,7 @@ work = Path(os.environ["SITE_WORK"])
 
 project = front.TITLE
 author = "The authors of fine-tuning-bert-notebooks"
+version = release = requirements.pyproject()["project"]["version"]
 copyright = f"{author}. Apache 2.0"
 language = "en"
 html_title = front.TITLE
