@@ -22,7 +22,7 @@ PACKAGES = (*READING, "sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap"
 # Scripts that are served with the pages, each with its licence.
 VENDOR = {
     "html-manager": ("@jupyter-widgets/html-manager",
-                     ["dist/embed.js", "dist/*.woff2", "LICENSE"]),
+                     ["dist/embed.js", "dist/*.woff2", "dist/embed.js.LICENSE.txt"]),
     "mathjax": ("mathjax", ["es5/tex-svg.js", "LICENSE"]),
     "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }

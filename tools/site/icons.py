@@ -10,6 +10,7 @@ import re
 SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"[^>]*></script>')
 MARK = re.compile(r'<i\b(?P<before>[^>]*?)\sclass="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^>]*)>'
                   r"\s*</i>")
+NOT_SVG = re.compile(r'\s*(?:aria-hidden|title)="[^"]*"')  # said anew, and not allowed
 KINDS = {"fa-solid": "solid", "fas": "solid", "fa-regular": "regular", "far": "regular",
          "fa-brands": "brands", "fab": "brands"}
 
@@ -33,7 +34,7 @@ def _drawn(match, drawings):
         if name.startswith("fa-") and file.is_file():
             box, shape = re.search(r'viewBox="([^"]+)".*?(<path.*/>)',
                                    file.read_text(encoding="utf-8"), re.S).groups()
-            others = f"{match['before']}{match['after']}".replace('aria-hidden="true"', "").strip()
+            others = NOT_SVG.sub("", f"{match['before']}{match['after']}").strip()
             return (f'<svg class="svg-inline--fa {match["classes"]}" viewBox="{box}" '
                     f'aria-hidden="true" {others}>{shape}</svg>')
     return match[0]

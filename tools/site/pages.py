@@ -54,7 +54,12 @@ def read(folder):
 
 
 def lighten(folder):
-    """Take the scripts that search out of every page but the one that searches."""
+    """Take out what no reader needs: the theme's templates, and scripts that search elsewhere.
+
+    Scripts that search stay in the one page that searches.
+    """
+    for template in (folder / "_static").glob("*.html"):
+        template.unlink()
     for path in folder.rglob("*.html"):
         if path != folder / "search.html":
             text = path.read_text(encoding="utf-8")

@@ -101,5 +101,6 @@ def show(output, stem):
             '<p class="widget-note">This is its last state, as stored. In the notebook it answers '
             'to what you do. <button type="button" class="widget-play" hidden>Show its controls'
             f'</button></p><script type="{WIDGET}">{view}</script></div>')
+    markup = re.sub(r"<p>\s*$", "", markup)  # the Trainer's table ends so
     if markup:
         data["text/html"] = OBSOLETE.sub(r"\1", OBSOLETE.sub(r"\1", markup))
