@@ -32,6 +32,7 @@ from helpers import (
     results,
     reviews,
     runs,
+    search,
     tasks,
     texts,
     training,
@@ -44,7 +45,7 @@ METRICS, CURVE = "metrics.json", "curve.json"
 CHECKPOINT, FROZEN = "checkpoint.pt", ".frozen_outputs"  # there until the run has ended
 NOT_PUSHED = 3  # the exit status where the model is saved, and the Hub does not have it
 EPILOG = """recipes:
-  fast   every layer learns for one epoch, or as many as make 100 steps; the new head ten times
+  fast   every layer learns for two epochs, or as many as make 100 steps; the new head ten times
          as fast as the rest. Only the embeddings stay as they are.
   frozen the lower two thirds of the layers are frozen, too, and computed once; two epochs for
          the upper third. For BERT; the fastest, less accurate. Notebook 10 compares them.
@@ -69,6 +70,12 @@ long texts:
   --long says what is read of a text with more than --max-length tokens: its head, its tail, both
   ends, or windows, which overlap by a quarter and whose answers are averaged: all is read, and
   takes as long. helpers.predict does the same as the training.
+
+search:
+  --search MINUTES tries the recipe as it is, then others with another learning rate, other epochs
+  and another batch size, drawn by chance, until the minutes are over; what an option says stays
+  as it is. The best by --metric on validation is then trained and tested; that takes as long as a
+  trial once more. The best of many is partly lucky, and the table says by how much.
 
 several processes:
   python -m helpers.finetune --processes 2 ...
@@ -101,8 +108,14 @@ def finetune(options, *, progress=True, on_step=None):
     progress = progress and first
     with contextlib.redirect_stdout(sys.stdout if first else io.StringIO()):
         recipe, data, model, tokenizer, origin = _load(options, progress)
-    checkpoints = _checkpoints(options, output, recipe, data, model, state, progress)
-    accelerator = _accelerator(checkpoints.identity["precision"], state)
+    checkpoints, identity = _run(options, output, data, model, state, progress)
+    recipe, tried = search.chosen(options, recipe, data, tokenizer, checkpoints, identity, state,
+                                  _accelerator, progress)
+    checkpoints.begin({"search": options.search, "tried": tried} | asdict(recipe) | identity,
+                      state)
+    accelerator = _accelerator(identity["precision"], state)
+    if checkpoints.steps and first:
+        print(f"Going on after step {checkpoints.steps}.")
     try:
         with Measured() as cost, command.enough_memory(recipe.batch_size, options.max_length):
             run = recipes.carry_out(recipe, model, tokenizer, data, accelerator, checkpoints,
@@ -189,23 +202,20 @@ def _fitting(options, data):
     return task
 
 
-def _checkpoints(options, output, recipe, data, model, state, progress):
-    """Return the `Checkpoints` of this run, which has begun or goes on."""
+def _run(options, output, data, model, state, progress):
+    """Return the `Checkpoints` of this run, and what makes it the same run but for its recipe."""
     restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     checkpoints = parallel.Checkpoints(output / CHECKPOINT, options.every,
                                        anew=options.overwrite and not restarted)
     precision = choose_precision(options.precision, checkpoints.identity, state)
     with command.stage("comparing with earlier runs", progress):
-        checkpoints.begin(asdict(recipe) | {
+        return checkpoints, {
             "max_length": options.max_length, "precision": precision, "seed": options.seed,
             "class weights": options.class_weights, "metric": options.metric,
             "long": options.long, "task": tasks.of_data(data).kind,
             "model weights": frozen.checksum(model.base_model),
             **{f"{split} texts": runs.fingerprint(rows) for split, rows in data.items()},
-        }, state)
-    if checkpoints.steps and state.is_main_process:
-        print(f"Going on after step {checkpoints.steps}.")
-    return checkpoints
+        }
 
 
 def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, accelerator):
@@ -224,6 +234,8 @@ def _metrics(options, recipe, config, origin, data, run, cost, checkpoints, acce
         "learning_rate": recipe.learning_rate, "head_rate": recipe.head_rate,
         "layers": config.num_hidden_layers, "layers_frozen": recipe.layers_frozen(config),
         "class_weights": options.class_weights, "metric": options.metric, **best,
+        "search": checkpoints.identity["tried"] and {
+            "minutes": options.search, **checkpoints.identity["tried"]},
         "seed": options.seed, "max_length": options.max_length, "long": options.long,
         "cleaned": options.clean,
         "texts": {split: len(rows) for split, rows in data.items()},
@@ -362,6 +374,8 @@ def parser():
     add("--metric", choices=tuple(dict.fromkeys(name for kind in (
         tasks.Classes, tasks.Labels, tasks.Number) for name in kind.metrics)), help="keep the "
         "epoch that is best by this on the validation texts (default: the last epoch)")
+    add("--search", type=command.rate, metavar="MINUTES", help="try other learning rates, epochs "
+        "and batch sizes for so long, and take the best; see below")
     add("--max-length", type=length, default=batching.MAX_TOKENS, metavar="N",
         help="tokens after which a text is cut (default: %(default)s)")
     add("--long", choices=batching.KEEP, default="head", help="what is read of a text that is "

@@ -46,7 +46,7 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe("fast", epochs=1, batch_size=16, learning_rate=1e-4, head_rate=10.0,
+    "fast": Recipe("fast", epochs=2, batch_size=16, learning_rate=1e-4, head_rate=10.0,
                    least_steps=100),
     "frozen": Recipe("frozen", epochs=2, batch_size=16, learning_rate=5e-4, frozen=2 / 3),
     "full": Recipe("full", epochs=3, batch_size=16, learning_rate=1e-4),
@@ -101,8 +101,9 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
               on_step=None):
     """Train a model in place on a `DatasetDict` by a recipe; returns the `Run`.
 
-    `checkpoints` is a `parallel.Checkpoints` that has begun; its identity says what else there is
-    to know. `kept` is the file for the outputs of frozen layers. Prints how much memory it takes.
+    Without a test split, as in a search, only validation is scored. `checkpoints` is a
+    `parallel.Checkpoints` that has begun; its identity says what else there is to know. `kept` is
+    the file for the outputs of frozen layers. Prints how much memory it takes.
 
     Raises LearnerError for a training that diverges and a lack of disk.
     """
@@ -138,7 +139,7 @@ def carry_out(recipe, model, tokenizer, data, accelerator, checkpoints, *, kept,
             validate=(lambda: task.figures(*evaluate("validation"))) if chosen["metric"] else None,
             checkpoint=checkpoints, on_step=show,
         )
-    found = {split: evaluate(split) for split in ("validation", "test")}
+    found = {split: evaluate(split) for split in encoded if split != "train"}
     _check_converged(curve, found["validation"][0], task.guessing(labels, True), recipe,
                      checkpoints)
     fitted_task, said = task.fitted(*found["validation"][1:])

@@ -143,7 +143,8 @@ class Report:
         yield f"{cut}, and {lost} is not read; {more}. Does the end matter? {others}"
 
     def _on_words(self):
-        try_ = f"Try one that has, such as {MULTILINGUAL}."
+        try_ = (f"Try one that has, such as {MULTILINGUAL}; a bag of words (texts.baseline) "
+                "needs none.")
         if self.unknown > MANY_UNKNOWN:
             yield (f"{self.unknown:.0%} of the tokens are unknown to the tokenizer, so the model "
                    f"does not see them. It has not read this script or language. {try_}")

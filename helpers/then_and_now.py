@@ -14,22 +14,17 @@ FILE = paths.REFERENCE / "then_and_now.json"
 
 @dataclass(frozen=True)
 class Habit:
-    """A line of code, run with an old version: what it said then, and what replaces it.
-
-    `source` is empty for what was run; else it says who told what it did `then`.
-    """
+    """A line of code, run with an old version: what it said then, and what replaces it."""
 
     name: str
-    library: str
     code: str
     instead: str
     version: str
     then: str
-    source: str = ""
 
 
 def load():
-    """Return the list of `Habit`s, by library."""
+    """Return the list of `Habit`s, the oldest first."""
     return [Habit(**one) for one in paths.recorded(FILE.name)["habits"]]
 
 

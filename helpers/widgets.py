@@ -227,35 +227,90 @@ def attention_html(tokens, weights):
     )
 
 
-def classifier(predict, text):
-    """Return a text field and a bar with the probability that the text is positive.
+def classifier(predict, text, classes):
+    """Return a text field and a bar with the probabilities of the classes of the text.
 
-    `predict` takes a list of texts and returns probabilities of shape (texts, 2).
+    `predict` takes a list of texts and returns probabilities of shape (texts, classes).
     """
-    return classifiers({"": predict}, text)
+    return classifiers({"": predict}, text, classes)
 
 
-def classifiers(models, text):
+def classifiers(models, text, classes):
     """Return a text field and what several models make of the text, {name: predict}, in bars."""
-    field = _text_field(text, "Review")
+    field, classes = _text_field(text, "Review"), [*classes]
 
     def bars(text):
-        return "".join(_bar(name, float(predict([text])[0][1]))
+        return "".join(_bar(name, [float(p) for p in predict([text])[0]], classes)
                        for name, predict in models.items())
 
     return Playable([field, _view(bars, [field])])
 
 
-def _bar(name, positive):
-    """Return HTML of a model's name and its probability that a text is positive."""
+def _bar(name, probabilities, classes):
+    """Return HTML of a model's name and its probabilities, of which one is also in words.
+
+    Of two classes that is the second one, of more the most probable one.
+    """
     label = f'<span style="width:150px">{html.escape(name)}</span>' if name else ""
+    two = len(classes) == 2
+    told = 1 if two else probabilities.index(max(probabilities))
+    left = f"<span>{html.escape(classes[0])}</span>" if two else ""
+    other = plots.ORANGE if two else plots.GREY
+    parts = "".join(
+        f'<div title="{html.escape(classes[k])}" style="width:{p:.1%};'
+        f'background:{plots.BLUE if k == told else other}"></div>'
+        for k, p in enumerate(probabilities))
     return (
-        f'<div style="display:flex;align-items:center;gap:10px">{label}<span>negative</span>'
-        f'<div style="width:320px;height:18px;border-radius:9px;background:{plots.ORANGE};'
-        'overflow:hidden;display:flex;justify-content:flex-end">'
-        f'<div style="width:{positive:.1%};background:{plots.BLUE}"></div></div>'
-        f"<span>positive: <b>{positive:.3f}</b></span></div>"
+        f'<div style="display:flex;align-items:center;gap:10px">{label}{left}'
+        '<div style="width:320px;height:18px;border-radius:9px;overflow:hidden;display:flex">'
+        f"{parts}</div><span>{html.escape(classes[told])}: "
+        f"<b>{probabilities[told]:.3f}</b></span></div>"
     )
+
+
+def predictions_explorer(table, right):
+    """Return controls and, below them, a classifier's answers: by word, length and probability.
+
+    `table` is what `predict.predictions` returns for classes, `right` the texts' true classes.
+    """
+    rows = [row for row in zip(table["text"], table["label"], table["probability"], right,
+                               strict=True) if row[1] is not None]
+    longest = max((len(text.split()) for text, *_ in rows), default=1)
+    wide = ipywidgets.Layout(width="46%")
+    word = _text_field("", "Word", live=True)
+    words = ipywidgets.IntRangeSlider(value=(1, longest), min=1, max=longest, layout=wide,
+                                      description="Words", style=_WHOLE)
+    sure = ipywidgets.FloatRangeSlider(value=(0, 1), min=0, max=1, step=0.05, layout=wide,
+                                       description="Probability", style=_WHOLE)
+    mistakes = ipywidgets.Checkbox(value=True, description="mistakes only", indent=False)
+    controls = [word, words, sure, mistakes]
+    return Playable([word, ipywidgets.HBox([words, sure], layout=_WRAPPED), mistakes,
+                     _view(functools.partial(predictions_html, rows), controls)])
+
+
+def predictions_html(rows, word, words, probability, mistakes, most=10):
+    """Return HTML of the rows that are asked for, (text, class, probability, true class).
+
+    `words` and `probability` are the lowest and the highest, `word` stands anywhere in the text;
+    the surest come first, `most` of them.
+    """
+    fewest, longest = words
+    low, high = probability
+    found = [row for row in rows if word.casefold() in row[0].casefold()
+             and fewest <= len(row[0].split()) <= longest and low <= row[2] <= high]
+    wrong = sum(label != true for _, label, _, true in found)
+    shown = sorted((row for row in found if row[1] != row[3] or not mistakes),
+                   key=lambda row: -row[2])[:most]
+    lines = []
+    for text, label, share, true in shown:
+        colour = plots.BLUE if label == true else plots.ORANGE
+        said = f'<b style="color:{colour}">{html.escape(label)}</b>'
+        if label != true:
+            said += f", not {html.escape(true)}"
+        lines.append(f'<div style="line-height:1.5;max-width:62em">{share:.2f} {said}: '
+                     f"{html.escape(text)}</div>")
+    count = f"<div>{len(found)} of {len(rows)} texts, {wrong} of them wrong</div>"
+    return count + "".join(lines)
 
 
 def generation_explorer(model, tokenizer, prompt, max_new_tokens=30):

@@ -2,7 +2,8 @@
 
 python -m making.one_epoch
 
-Every one of IDEAS changes the recipe fast in one point, unless it says more. Three seeds each
+Every one of IDEAS changes the first, the recipe fast cut to one epoch, in one point, unless it
+says more. Three seeds each
 fine-tune on all training reviews and are counted on the validation reviews and extra.csv
 together; the test reviews are not looked at. What data/reference/one_epoch.json holds already is
 not trained again.
@@ -20,16 +21,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoModel, get_linear_schedule_with_warmup
 
 from helpers import batching, frozen, paths, training
+from helpers.one_epoch import FILE
 from making.learning_curve import given, network
 from making.sweep import unused
 
-FILE = paths.REFERENCE / "one_epoch.json"
 SEEDS = (100, 101, 102)
 
 
 @dataclass(frozen=True)
 class Idea:
-    """How a network is trained; the defaults are the recipe fast.
+    """How a network is trained; the defaults are the recipe fast for one epoch.
 
     `pooling` is what the head reads: the first token, the mean of all, or the mean through the
     pooler. `averaged` is the weight of the old in a running mean of the weights, from half of the
@@ -57,7 +58,7 @@ class Idea:
 
 
 IDEAS = {
-    "fast": Idea("one epoch at 1e-4, the head at ten times the rate"),
+    "one epoch": Idea("one epoch at 1e-4, the head at ten times the rate"),
     "three epochs": Idea("three epochs, one rate: the loop of notebook 03", epochs=3,
                          head_rate=1.0),
     "three, × 10": Idea("three epochs, the head at ten times the rate", epochs=3),

@@ -184,6 +184,8 @@ def _top_level(body):
 def _rebinds(source, name):
     """Say whether a cell's first statement about a name reads the name that it gives."""
     for node in _top_level(ast.parse(source).body):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            return False
         used = [n.ctx for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name]
         if used:
             return isinstance(node, ast.AugAssign) or (

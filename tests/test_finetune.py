@@ -380,9 +380,9 @@ def test_a_larger_model_gets_smaller_learning_rates():
     assert finetune.choose_recipe(asked, large).learning_rate == 2e-5
 
 
-def test_the_fast_recipe_has_one_epoch_or_as_many_as_make_a_hundred_steps():
+def test_the_fast_recipe_has_two_epochs_or_as_many_as_make_a_hundred_steps():
     fast = finetune.choose_recipe(options(), BertConfig())
-    assert [fast.over(n).epochs for n in (1600, 50_000, 800, 16, 5)] == [1, 1, 2, 100, 100]
+    assert [fast.over(n).epochs for n in (1600, 50_000, 800, 16, 5)] == [2, 2, 2, 100, 100]
     assert finetune.choose_recipe(options("--epochs", "3"), BertConfig()).over(16).epochs == 3
     frozen = finetune.choose_recipe(options("--recipe", "frozen"), BertConfig())
     assert frozen.over(16).epochs == 2
@@ -474,6 +474,8 @@ def test_a_console_without_the_letters_of_the_folder_is_no_obstacle(made, monkey
     (["--data", "", "--no-header"], "--no-header goes with --data"),
     (["--data", "", "--test-data", "b.csv"], "--test-data goes with --data"),
     (["--metric", "recall"], "invalid choice"),
+    (["--search", "0"], "'0' is not a number above 0"),
+    (["--search", "-5"], "'-5' is not a number above 0"),
     (["--class-weights", "0.3"], "invalid choice"),
 ])
 def test_a_wrong_option_is_named(options, said, texts, tmp_path, capsys):
@@ -527,7 +529,7 @@ def test_the_help_teaches(capsys):
         finetune.main(["--help"])
     said = capsys.readouterr().out
     for part in ("recipes:", "several processes:", "out of memory:", "rare classes:",
-                 "exit status:", "a column of texts"):
+                 "search:", "exit status:", "a column of texts"):
         assert part in said
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from helpers import columns, paths, quantities, tasks, texts
 from helpers.errors import LearnerError
+from making import questions as making
 
 CASES = Path(__file__).with_name("cases")
 LABELS = "late,broken,refund,angry,urgent"
@@ -236,7 +237,7 @@ def test_a_pair_with_one_side_empty_is_named_and_left_out_when_told():
 # The splits
 
 def test_no_text_of_a_pair_is_in_two_splits_where_it_can_be_helped():
-    data = texts.load(paths.data_file("questions", "train.csv"), label="same")
+    data = texts.load(paths.data_file("questions", "near_train.csv"), label="same")
     seen = [{*part["text"], *part["text_pair"]} for part in data.values()]
     assert not any(one & other for one, other in itertools.combinations(seen, 2))
     assert sum(map(len, data.values())) == 736
@@ -318,9 +319,9 @@ def test_a_bag_of_words_is_a_baseline_for_labels_numbers_and_pairs():
     assert texts.baseline(texts.load(pairs, text="first")).accuracy < 0.7
 
 
-def test_neither_question_nor_the_words_that_they_share_tell_whether_both_ask_the_same():
+def test_neither_of_two_near_questions_nor_the_words_that_they_share_tell_if_both_ask_the_same():
     for options in ({}, {"text": "first"}, {"text": "second"}):
-        parts = {split: pd.read_csv(paths.data_file("questions", f"{split}.csv"))
+        parts = {split: pd.read_csv(paths.data_file("questions", f"near_{split}.csv"))
                  for split in texts.SPLITS}
         if options:  # a question has both labels, so that `load` would leave it out
             parts = {split: part.assign(first=part["first"] + [f" {i}" for i in range(len(part))],
@@ -343,13 +344,27 @@ def test_the_messages_and_questions_are_as_their_datasheets_say():
     counts = messages[LABELS.split(",")].sum(axis=1).clip(upper=3).value_counts()
     assert counts.sort_index().tolist() == [259, 293, 205, 83]
     assert messages["text"].is_unique and messages["id"].is_unique
-    questions = [pd.read_csv(paths.data_file("questions", f"{split}.csv"))
+    for prefix in ("", "near_"):
+        parts = [pd.read_csv(paths.data_file("questions", f"{prefix}{split}.csv"))
                  for split in texts.SPLITS]
-    assert [(len(part), part["group"].nunique(), part["same"].mean())
-            for part in questions] == [(736, 184, 0.5), (112, 28, 0.5), (192, 48, 0.5)]
-    seen = [{*part["first"], *part["second"]} for part in questions]
-    assert len(set.union(*seen)) == sum(map(len, seen)) == 1040
-    for part in questions:
-        asked = pd.concat([part[["first", "same"]].set_axis(["q", "same"], axis=1),
-                           part[["second", "same"]].set_axis(["q", "same"], axis=1)])
-        assert (asked.groupby("q")["same"].agg(["count", "sum"]) == [2, 1]).all(axis=None)
+        assert [(len(part), part["group"].nunique(), part["same"].mean())
+                for part in parts] == [(736, 184, 0.5), (112, 28, 0.5), (192, 48, 0.5)]
+        seen = [{*part["first"], *part["second"]} for part in parts]
+        assert len(set.union(*seen)) == sum(map(len, seen)) == 1040
+        for part in parts:
+            asked = pd.concat([part[["first", "same"]].set_axis(["q", "same"], axis=1),
+                               part[["second", "same"]].set_axis(["q", "same"], axis=1)])
+            assert (asked.groupby("q")["same"].agg(["count", "sum"]) == [2, 1]).all(axis=None)
+
+
+def test_other_questions_are_of_another_group_and_of_the_same_topic_where_it_has_two():
+    for split in texts.SPLITS:
+        part = pd.read_csv(paths.data_file("questions", f"{split}.csv"))
+        assert ((part["group"] == part["other_group"]) == (part["same"] == 1)).all()
+        topic_of = dict(zip(part["group"], part["topic"], strict=True))
+        groups = part.groupby("topic")["group"].nunique()
+        for row in part[part["same"] == 0].itertuples():
+            assert topic_of[row.other_group] == row.topic or groups[row.topic] == 1
+        near = pd.read_csv(paths.data_file("questions", f"near_{split}.csv"))
+        pd.testing.assert_frame_equal(making.paired(
+            near[near["same"] == 1].sort_values(["group", "first"])), part.drop(columns="id"))

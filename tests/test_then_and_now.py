@@ -14,14 +14,12 @@ as_recorded = pytest.mark.skipif(
 
 
 def test_what_the_command_lists_is_what_is_recorded():
-    assert [(h.name, h.library, h.code, h.instead)
-            for h in HABITS if not h.source] == list(making.HABITS)
-    assert [h for h in HABITS if h.source] == list(making.TOLD)
+    assert [(h.name, h.version, h.code, h.instead) for h in HABITS] == list(making.HABITS)
 
 
 def test_with_the_old_version_every_line_ran():
     assert not [h for h in HABITS if "Error" in h.then]
-    assert {h.version for h in HABITS if not h.source} == set(making.OLD)
+    assert {h.version for h in HABITS} == set(making.OLD)
 
 
 @as_recorded

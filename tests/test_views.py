@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from helpers import curves, plots, widgets
 from helpers.paired import Paired
-from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11
+from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb07, nb10, nb11, nb12
 
 
 class Shown(list):
@@ -89,7 +89,7 @@ FIGURES = [
      "number, one batch → nan, up to 9.0, no number from step 3"),
     (nb07.early_stopping, (RUN, 3), "validation 0.40 at step 3; kept: step 3"),
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
-    (nb07.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
+    (plots.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
     (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
      "in nats: it 0.7, goes 1.4. The mean is 1.04."),
@@ -98,14 +98,23 @@ FIGURES = [
     (nb05.by_seed, ({"BERT": [0.8, 0.9], "bag": [0.6, 0.7]}, "Seeds"), "BERT 0.850, bag 0.650"),
     (nb05.forgetting, ({"before": (2.2, 1.7), "after": (2.0, 1.9)},),
      "arrows from the first. before: 2.20 on reviews, 1.70 on prose; after: 2.00 on reviews, 1."),
-    (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, "Ladder"), "slow 2, fast 8"),
-    (nb10.roofline, ({16: 5e9, 64: 8e9}, {"small": (20, 2e9)}, 1e10, "Roof"), "small 20%"),
-    (nb10.accuracy_over_time, ({"fast": [(1.0, 0.7), (2.0, 0.9)]}, 0.9, "Time"),
-     "fast 0.90 after 2 s"),
-    (nb10.power_law, ({"more": {512: 1.0, 1024: 2.0}}, {"more": 1.0}, "Cost", "tokens"),
-     "more 1.00"),
+    (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, {"fast": 6.0}, "Ladder"),
+     "slow 2, fast 8 (predicted 6)"),
+    (nb10.accuracy_over_seconds, (
+        [{"recipe": "one_epoch", "seconds": s, "looks": [[s, 200, 400], [s, 360, 400]]}
+         for s in (2.0, 8.0)], (0.88,), "Both"), "one epoch 0.900 after 4 s"),
+    (nb10.few_labels, ({"pairs": {8: [0.6, 0.8], 64: [0.9]}}, "Few"),
+     "pairs 0.70 with 8, 0.90 with 64"),
+    (nb10.ideas, ([{"name": "base", "accuracy": [0.90, 0.92]},
+                   {"name": "other", "accuracy": [0.95, 0.95]},
+                   {"name": "alike", "accuracy": [0.89, 0.91]}], 0.02, "Ideas"),
+     "base 0.910, other 0.950, alike 0.900. 1 stand clear"),
+    (nb10.roofline, ({4: (2.0, 2e9)}, {"small": (20.0, 2e9)}, 1e10, 1e9, "Roof"), "small 20%"),
     (nb11.same_curve, (RUN, {"averaged": RUN, "not": OTHER}), "averaged ends at 0.30"),
     (nb11.sharding, (4,), "ZeRO stage 2 7 bytes"),
+    (nb12.confusion, ([[8, 2, 0], [1, 3, 0], [0, 0, 5]], ["late", "broken", "thanks"]),
+     "Right: late 8 of 10, broken 3 of 4, thanks 5 of 5. Most often confused: 2 of 10"),
+    (nb12.confusion, ([[8, 0], [0, 0]], ["late", "broken"]), "No text is taken for another"),
 ]
 
 
@@ -154,7 +163,7 @@ def test_the_pairs_of_one_sense_are_framed_and_no_others(shown):
 
 
 def test_what_stands_out_in_a_picture_is_what_the_data_say(shown):
-    nb10.ladder({"start": 8.0, "a step back": 2.0}, "Ladder")
+    nb10.ladder({"start": 8.0, "a step back": 2.0}, {}, "Ladder")
     colours = [to_hex(bar.get_facecolor()) for bar in shown.figures[-1].axes[0].patches]
     assert colours == [plots.BLUE.lower(), plots.MUTED.lower()]
     nb07.sweep({1e-6: [0.9], 1e-2: [0.2]}, 200)
@@ -292,15 +301,22 @@ def test_typing_a_text_with_masks_shows_guesses_for_each(tokenizer):
 def test_typing_a_review_asks_the_model():
     asked = []
     answer = torch.tensor([[0.25, 0.75]])
-    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first").children
+    field, view = widgets.classifier(lambda texts: asked.extend(texts) or answer, "first",
+                                     ["bad", "good"]).children
     field.value = "second"
     assert asked == ["first", "second"]
-    assert "0.750" in view.value
+    assert "good: <b>0.750</b>" in view.value and "<span>bad</span>" in view.value
+
+
+def test_of_more_than_two_classes_the_most_probable_one_is_told():
+    _, view = widgets.classifier(lambda texts: [[0.2, 0.7, 0.1]], "Fine.", "abc").children
+    assert "b: <b>0.700</b>" in view.value
+    assert [f"width:{share}%" in view.value for share in (20.0, 70.0, 10.0)] == [True] * 3
 
 
 def test_a_review_is_put_to_several_models_by_name():
     models = {"bag <b>": lambda texts: [[0.9, 0.1]], "BERT": lambda texts: [[0.2, 0.8]]}
-    _, view = widgets.classifiers(models, "Fine.").children
+    _, view = widgets.classifiers(models, "Fine.", ["bad", "good"]).children
     assert view.value.index("bag &lt;b&gt;") < view.value.index("0.100") < view.value.index("BERT")
     assert "0.800" in view.value
 
@@ -343,3 +359,29 @@ def test_a_run_that_stops_leaves_the_panel_usable(panel, shown):
     size.value = 8
     button.click()
     assert "0.800" in said.value
+
+
+def test_answers_are_looked_through_by_word_length_and_probability():
+    table = {"text": ["Late <b>again</b>.", "A late lamp came.", "Thanks.", "Lamp broken."],
+             "label": ["late", "late", "thanks", "late"],
+             "probability": [0.9, 0.6, 0.8, 0.95]}
+    explorer = widgets.predictions_explorer(table, ["broken", "late", "thanks", "broken"])
+    word, sliders, mistakes, view = explorer.children
+    words, sure = sliders.children
+    assert "4 of 4 texts, 2 of them wrong" in view.value
+    assert view.value.index("Lamp broken.") < view.value.index("Late &lt;b&gt;again")
+    assert "A late lamp came." not in view.value
+    mistakes.value = False
+    assert "A late lamp came." in view.value
+    word.value = "LAMP"
+    assert "2 of 4 texts, 1 of them wrong" in view.value
+    words.value = (3, 4)
+    assert "1 of 4 texts, 0 of them wrong" in view.value
+    word.value, words.value, sure.value = "", (1, 4), (0.85, 1)
+    assert "2 of 4 texts, 2 of them wrong" in view.value
+
+
+def test_the_pair_that_is_most_often_confused_is_framed(shown):
+    nb12.confusion([[8, 1, 0], [0, 3, 3], [0, 0, 5]], ["late", "broken", "thanks"])
+    frame, = shown.figures[-1].axes[0].patches
+    assert frame.get_xy() == (1.5, 0.5)

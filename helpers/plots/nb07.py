@@ -123,9 +123,6 @@ def sweep(results, reviews, chance=0.5):
                  ylim=(min(0.4, *(a for each in results.values() for a in each)), 1))
 
 
-differences = plots.differences
-
-
 @plots.styled
 def confusions(counts, names=("negative", "positive")):
     """Draw confusion matrices beside each other, {title: ((2, 2) counts, true class by row)}."""
