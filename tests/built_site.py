@@ -38,7 +38,7 @@ def built_site(folder):
 def names(built):
     """Return the names of all pages, without the ones that Sphinx makes to search in."""
     return sorted(name.removesuffix(".html") for name in pages.read(built)
-                  if name not in ("search.html", "genindex.html", "py-modindex.html"))
+                  if name not in ("search.html", "genindex.html"))
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

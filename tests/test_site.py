@@ -330,11 +330,13 @@ def test_icons_are_drawn_into_the_pages_and_their_script_is_gone(built, tmp_path
     (built / "fontawesome.js").touch()
     (built / "new.html").write_text(
         f'{script}<i class="theme fa-solid fa-lg fa-sun" aria-hidden="true" data-mode="light"></i>'
-        "<i>it</i>")
+        '<i>it</i><span class="fa-solid fa-sun"></span><span>it</span>')
     icons.draw(built, drawings)
     assert (built / "new.html").read_text() == (
         '<svg class="svg-inline--fa theme fa-solid fa-lg fa-sun" viewBox="0 0 5 5" '
-        'aria-hidden="true" data-mode="light"><path d="M1"/></svg><i>it</i>')
+        'aria-hidden="true" data-mode="light"><path d="M1"/></svg><i>it</i>'
+        '<svg class="svg-inline--fa fa-solid fa-sun" viewBox="0 0 5 5" aria-hidden="true" >'
+        '<path d="M1"/></svg><span>it</span>')
     assert not (built / "fontawesome.js").exists()
 
 

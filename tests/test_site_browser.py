@@ -1,5 +1,10 @@
 """The built site in a real browser: small, quick, to be used by everybody, from one host alone."""
 
+import importlib.util
+import itertools
+import re
+from pathlib import Path
+
 import built_site
 import pytest
 from built_site import LESSONS, names, opened
@@ -78,6 +83,50 @@ def test_the_front_page_is_small_quick_and_says_it_all_on_one_screen(served, chr
     assert min(paints) < 1000
 
 
+# How everything on a page is drawn, each element with what stands before and after it.
+DRAWN = """() => [...document.querySelectorAll('body, body *')].flatMap(element =>
+    [null, '::before', '::after'].map(part => [part, getComputedStyle(element, part)])
+        .filter(([part, style]) => part === null || style.content !== 'none')
+        .map(([part, style]) => {
+            let sum = 0;
+            for (const letter of style.cssText) sum = (sum * 31 + letter.charCodeAt()) | 0;
+            return `${element.tagName} ${element.getAttribute('class')} ${part} ${sum}`;
+        }))"""
+
+
+def whole(package, sheet):
+    """Return the path of a style sheet as a package of the theme has it."""
+    [folder] = importlib.util.find_spec(package).submodule_search_locations
+    [path] = Path(folder).rglob(sheet)
+    return path
+
+
+@pytest.mark.parametrize("name", ["index", LESSONS[2].page, "glossary", "api/helpers.batching"])
+def test_a_page_is_drawn_as_with_the_whole_style_sheets_of_the_theme(name, served, chromium):
+    sheets = {"pydata-sphinx-theme.css": whole("pydata_sphinx_theme", "pydata-sphinx-theme.css"),
+              "sphinx-book-theme.css": whole("sphinx_book_theme", "sphinx-book-theme.css"),
+              "mystnb.": whole("myst_nb", "mystnb.css")}
+    drawn = {}
+    for kind in ("built", "whole"):
+        with opened(chromium, "about:blank") as (tab, _):
+            for sheet, path in sheets.items() if kind == "whole" else ():
+                tab.route(re.compile(f"/{re.escape(sheet)}"),
+                          lambda route, path=path: route.fulfill(path=path))
+            tab.goto(f"{served}{name}.html")
+            tab.add_style_tag(content="* {transition: none !important}")
+            for width, theme in itertools.product(WIDTHS.values(), ("light", "dark")):
+                tab.set_viewport_size({"width": width, "height": 800})
+                tab.evaluate("t => {document.documentElement.dataset.theme = t}", theme)
+                drawn[kind, width, theme] = tab.evaluate(DRAWN)
+            tab.keyboard.press("Control+k")  # the search, a dialog
+            tab.locator(".theme-switch-button:visible").hover(force=True)  # a tooltip
+            drawn[kind, "dialog"] = tab.evaluate(DRAWN)
+    for (_, *where), those in [item for item in drawn.items() if item[0][0] == "built"]:
+        others = drawn["whole", *where]
+        assert len(those) == len(others)
+        assert [pair for pair in zip(those, others, strict=True) if pair[0] != pair[1]] == []
+
+
 def test_everything_can_be_read_without_javascript(served, chromium):
     address = f"{served}notebooks/02_tokenizing.html"
     with opened(chromium, address, java_script_enabled=False) as (tab, _):
@@ -114,7 +163,7 @@ def test_a_search_finds_the_lesson(served, chromium):
 
 def test_an_address_that_leads_nowhere_gets_a_page_that_leads_back(served, chromium):
     with opened(chromium, f"{served}notebooks/deep/gone.html") as (tab, _):
-        assert tab.locator("h1").inner_text().startswith("There is no such page")
+        assert tab.locator("article h1").inner_text().startswith("There is no such page")
         tab.locator("article a", has_text="front page").click()
         assert tab.locator(".front").is_visible()
 

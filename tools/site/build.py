@@ -11,14 +11,15 @@ from pathlib import Path
 from helpers import paths
 from helpers.errors import LearnerError
 from tools import stamp
-from tools.site import documents, front, icons, pages, staging
+from tools.site import documents, front, icons, pages, staging, styles
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 MODULES = HERE / "node_modules"  # where npm puts what package.json names
 FETCH = "python -m helpers site --fetch"
 READING = ("mistune", "nbformat")  # what reads the sources, and then what makes pages of them
-PACKAGES = (*READING, "sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap", "sphinxext")
+PACKAGES = (*READING, "PIL", "sphinx", "myst_nb", "sphinx_book_theme", "sphinx_sitemap",
+            "sphinxext")
 # Scripts that are served with the pages, each with its licence.
 VENDOR = {
     "html-manager": ("@jupyter-widgets/html-manager",
@@ -26,6 +27,8 @@ VENDOR = {
     "mathjax": ("mathjax", ["es5/tex-svg.js", "LICENSE"]),
     "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }
+PURGE = "purgecss"
+SCRIPTS = (*(package for package, _ in VENDOR.values()), PURGE)
 # Where a script would fetch the rest of its package from, were it not told where that is here.
 ELSEWHERE = re.compile(rb'"https://(?:cdn\.jsdelivr\.net/npm|unpkg\.com)/'
                        rb'@jupyter-widgets/html-manager@[^"]*"')
@@ -46,10 +49,10 @@ def fetch():
                                   cwd=HERE, check=False).returncode
 
 
-def check_tools(names=PACKAGES, vendor=VENDOR):
+def check_tools(packages=PACKAGES, scripts=SCRIPTS):
     """Raise LearnerError if a package or a script is missing that building needs."""
-    missing = [name for name in names if find_spec(name) is None]
-    missing += [package for package, _ in vendor.values() if not (MODULES / package).is_dir()]
+    missing = [package for package in packages if find_spec(package) is None]
+    missing += [script for script in scripts if not (MODULES / script).is_dir()]
     if missing:
         raise LearnerError(f"The site needs {', '.join(missing)}. Run, with a network: {FETCH}")
 
@@ -73,7 +76,7 @@ def build(output, *, home=None, book=True):
     broken link or a request to another host; an older site is then left as it was.
     """
     address = stamp.address()
-    check_tools(READING, {})
+    check_tools(READING, ())
     staging.check(address)
     check_tools()
     paths.check_replaceable(output)
@@ -89,8 +92,9 @@ def build(output, *, home=None, book=True):
         shutil.copy(work / "epub" / front.BOOK, work / "html")
     icons.draw(work / "html", MODULES / VENDOR["icons"][0] / "svgs")
     pages.lighten(work / "html")
+    styles.reduce(work / "html", MODULES / PURGE / "bin" / "purgecss.js",
+                  HERE / "purgecss.config.cjs")
     pages.make_absolute(work / "html" / "404.html", home)
-    (work / "html" / ".buildinfo").unlink(missing_ok=True)
     pages.check(work / "html", home)
     with paths.replacing_folder(output) as fresh:
         shutil.copytree(work / "html", fresh, dirs_exist_ok=True)

@@ -42,6 +42,7 @@ html_extra_path = [] if tags.has("book") else [str(work / "extra")]  # noqa: F82
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
+html_domain_indices = False  # api/index lists the modules
 html_show_sourcelink = False
 html_show_sphinx = False
 html_favicon = "static/favicon.svg"
@@ -50,6 +51,8 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # or a second search button stands above the first
+    "collapse_navbar": True,
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "back_to_top_button": False,
@@ -59,7 +62,7 @@ html_theme_options = {
 mathjax_path = "vendor/mathjax/tex-svg.js"
 
 sitemap_url_scheme = "{link}"
-sitemap_excludes = ["404.html", "search.html", "genindex.html", "py-modindex.html"]
+sitemap_excludes = ["404.html", "search.html", "genindex.html"]
 ogp_site_url = home
 ogp_site_name = front.TITLE
 ogp_image = f"{home}_static/picture-light.webp"

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 import re
 from string import Template
 
@@ -42,7 +43,7 @@ def output(number, words, kind):
 def front(lessons_, address, folder, *, book):
     """Return the Markdown of the front page; writes its picture into `folder`."""
     picture, metadata = output(*CURVE)
-    (folder / "curve.png").write_bytes(base64.b64decode(picture))
+    shrink(base64.b64decode(picture)).save(folder / "curve.png", optimize=True)
     core = [lesson for lesson in lessons_ if lesson.core]
     beyond = [lesson for lesson in lessons_ if not lesson.core]
     by_number = {lesson.number: lesson for lesson in lessons_}
@@ -58,6 +59,13 @@ def front(lessons_, address, folder, *, book):
         book=f'<p class="book">To take along: <a href="{BOOK}">all of it as an ePub</a>.</p>'
              if book else "",
         toctrees=toctrees(core, beyond))
+
+
+def shrink(picture):
+    """Return a drawing, from the bytes of a PNG, with 64 colours, which is all that it needs."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(picture)).convert("RGB").quantize(64)
 
 
 def hours(minutes):

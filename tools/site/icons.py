@@ -1,15 +1,16 @@
 """Put the theme's icons into the pages, in the place of a script of all icons there are.
 
-The theme marks an icon as `<i class="fa-solid fa-bars"></i>` and loads Font Awesome, more than a
-megabyte, to draw it. Here the same drawing stands in the page.
+The theme marks an icon as `<i class="fa-solid fa-sun"></i>` or as such a `<span>`, and loads Font
+Awesome to draw it: more than a megabyte for the first kind, a font for the second. Here the same
+drawing stands in the page.
 """
 
 import functools
 import re
 
 SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"[^>]*></script>')
-MARK = re.compile(r'<i\b(?P<before>[^>]*?)\sclass="(?P<classes>[^"]*\bfa-[^"]*)"(?P<after>[^>]*)>'
-                  r"\s*</i>")
+MARK = re.compile(r'<(?P<tag>i|span)\b(?P<before>[^>]*?)\sclass="(?P<classes>[^"]*\bfa-[^"]*)"'
+                  r"(?P<after>[^>]*)>\s*</(?P=tag)>")
 NOT_SVG = re.compile(r'\s*(?:aria-hidden|title)="[^"]*"')  # said anew, and not allowed
 KINDS = {"fa-solid": "solid", "fas": "solid", "fa-regular": "regular", "far": "regular",
          "fa-brands": "brands", "fab": "brands"}

@@ -1,6 +1,7 @@
 """Check built pages: links, anchors, what they load, and how much that is."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -54,12 +55,15 @@ def read(folder):
 
 
 def lighten(folder):
-    """Take out what no reader needs: the theme's templates, and scripts that search elsewhere.
+    """Take out what no reader needs, and scripts that search from all pages but the one for it.
 
-    Scripts that search stay in the one page that searches.
+    No reader needs the theme's templates, translations and source maps, and Sphinx's own notes.
     """
-    for template in (folder / "_static").glob("*.html"):
-        template.unlink()
+    for unneeded in (".buildinfo", "_static/*.html", "_static/**/*.map"):
+        for path in folder.glob(unneeded):
+            path.unlink()
+    for unneeded in ("_sources", "_static/locales"):
+        shutil.rmtree(folder / unneeded, ignore_errors=True)
     for path in folder.rglob("*.html"):
         if path != folder / "search.html":
             text = path.read_text(encoding="utf-8")
