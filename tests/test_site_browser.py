@@ -50,19 +50,19 @@ def test_on_no_page_is_a_serious_finding_of_axe_an_error_or_a_foreign_request(
              "api": lambda name: name.startswith("api/"),
              "documents": lambda name: not name.startswith(("notebooks/", "api/"))}
     found = {}
-    for name in [*filter(kinds[kind], names(built)), *(["search"] * (kind == "documents"))]:
-        with opened(chromium, f"{served}{name}.html") as (tab, problems):
+    chosen = [*filter(kinds[kind], names(built)), *(["search"] * (kind == "documents"))]
+    for name, width in itertools.product(chosen, WIDTHS.values()):
+        with opened(chromium, f"{served}{name}.html",
+                    viewport={"width": width, "height": 800}) as (tab, problems):
             tab.add_script_tag(path=AXE)
-            for width in WIDTHS.values():
-                tab.set_viewport_size({"width": width, "height": 800})
-                for theme in ("light", "dark"):
-                    tab.evaluate("t => {document.documentElement.dataset.theme = t; "
-                                 "document.documentElement.dataset.mode = t}", theme)
-                    for one in serious(tab):
-                        found.setdefault(str(one[:1] + one[2:]), (name, width, theme, one[1]))
-                scrolls = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
-                if scrolls > 0:
-                    found[f"wider than the screen: {name}"] = (width, scrolls)
+            for theme in ("light", "dark"):
+                tab.evaluate("t => {document.documentElement.dataset.theme = t; "
+                             "document.documentElement.dataset.mode = t}", theme)
+                for one in serious(tab):
+                    found.setdefault(str(one[:1] + one[2:]), (name, width, theme, one[1]))
+            scrolls = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if scrolls > 0:
+                found[f"wider than the screen: {name}"] = (width, scrolls)
             for problem in problems:
                 found[f"{name}: {problem}"] = ()
     assert found == {}

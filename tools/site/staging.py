@@ -13,6 +13,7 @@ from tools.site.lessons import WIDGET, WIDGETS, joined
 
 BEFORE = re.compile(r"^\*\*Before you start:\*\*.*$", re.M)
 NUMBER = re.compile(r"\b(notebook )?(\d\d)\b(?!\.?\d)")
+SCROLLS = "pst-scrollable-table-container"  # what has it can be scrolled by keyboard, by the theme
 OBSOLETE = re.compile(r'(<t(?:able|r|h|d)\b[^>]*?) (?:border="\d+"|style="text-align: right;")')
 
 
@@ -97,7 +98,7 @@ def show(output, stem):
         view = json.dumps(data.pop(WIDGET))
         still = markup or f"<pre>{escape(joined(data.get('text/plain', '')))}</pre>"
         markup = (
-            f'<div class="widget" data-notebook="{stem}"><div class="widget-still">{still}</div>'
+            f'<div class="widget" data-notebook="{stem}"><div class="widget-still {SCROLLS}">{still}</div>'
             '<p class="widget-note">This is its last state, as stored. In the notebook it answers '
             'to what you do. <button type="button" class="widget-play" hidden>Show its controls'
             f'</button></p><script type="{WIDGET}">{view}</script></div>')
