@@ -98,7 +98,8 @@ def show(output, stem):
         view = json.dumps(data.pop(WIDGET))
         still = markup or f"<pre>{escape(joined(data.get('text/plain', '')))}</pre>"
         markup = (
-            f'<div class="widget" data-notebook="{stem}"><div class="widget-still {SCROLLS}">{still}</div>'
+            f'<div class="widget" data-notebook="{stem}">'
+            f'<div class="widget-still {SCROLLS}">{still}</div>'
             '<p class="widget-note">This is its last state, as stored. In the notebook it answers '
             'to what you do. <button type="button" class="widget-play" hidden>Show its controls'
             f'</button></p><script type="{WIDGET}">{view}</script></div>')
