@@ -28,7 +28,6 @@ VENDOR = {
     "icons": ("@fortawesome/fontawesome-free", ["LICENSE.txt"]),  # drawn into the pages
 }
 SCRIPTS = (*(package for package, _ in VENDOR.values()), "purgecss")
-PURGECSS, USED = MODULES / "purgecss" / "bin" / "purgecss.js", HERE / "purgecss.config.cjs"
 # Where a script would fetch the rest of its package from, were it not told where that is here.
 ELSEWHERE = re.compile(rb'"https://(?:cdn\.jsdelivr\.net/npm|unpkg\.com)/'
                        rb'@jupyter-widgets/html-manager@[^"]*"')
@@ -92,7 +91,7 @@ def build(output, *, home=None, book=True):
         shutil.copy(work / "epub" / front.BOOK, work / "html")
     icons.draw(work / "html", MODULES / VENDOR["icons"][0] / "svgs")
     pages.lighten(work / "html")
-    styles.reduce(work / "html", PURGECSS, USED)
+    styles.reduce(work / "html")
     pages.make_absolute(work / "html" / "404.html", home)
     pages.check(work / "html", home)
     with paths.replacing_folder(output) as fresh:
