@@ -46,6 +46,7 @@ html_domain_indices = False  # api/index lists the modules
 html_show_sourcelink = False
 html_show_sphinx = False
 html_favicon = "static/favicon.svg"
+html_context = {"default_mode": "auto"}  # without it the theme complains in the console
 html_theme_options = {
     "logo": {"text": front.TITLE},
     "use_download_button": False,
