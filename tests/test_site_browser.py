@@ -181,7 +181,8 @@ def test_an_address_that_leads_nowhere_gets_a_page_that_leads_back(served, chrom
                                   *(lesson.page for lesson in LESSONS[:5])])
 def test_a_page_can_be_used_by_keyboard_alone(name, served, chromium):
     with opened(chromium, f"{served}{name}.html") as (tab, _):
-        seen, opened_by_key = [], False
+        seen, folded = [], "document.activeElement.closest('details').open"
+        turned = False
         for _ in range(200):  # on the pages of the API the sidebar has every module
             tab.keyboard.press("Tab")
             focus = tab.evaluate("""() => {
@@ -192,10 +193,10 @@ def test_a_page_can_be_used_by_keyboard_alone(name, served, chromium):
                 break
             assert focus["drawn"], focus["text"]
             seen.append(focus)
-            if focus["tag"] == "SUMMARY" and not opened_by_key:
+            if focus["tag"] == "SUMMARY" and not turned:
+                before = tab.evaluate(folded)
                 tab.keyboard.press("Enter")
-                opened_by_key = tab.evaluate(
-                    "document.activeElement.closest('details').open")
-                assert opened_by_key, "a fold does not open by Enter"
+                turned = tab.evaluate(folded) != before
+                assert turned, "a fold neither opens nor closes by Enter"
         assert any(focus["main"] for focus in seen), "the keyboard does not reach the text"
         assert len({focus["text"] for focus in seen}) > 10
