@@ -17,6 +17,11 @@ RELATIVE = re.compile(r"""(\s(?:href|src|action)=")(?![a-z]+:|[/#"])(?:\./)?""")
 # The theme has every page load what searches; without search as one types, one page needs it.
 SEARCHING = re.compile(r'\s*<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js'
                        r'[^"]*"[^>]*></script>')
+# What the theme names so that a screen reader says something else than is seen, or nothing.
+NAMES = {' search-button__button pst-js-only" title="Search" aria-label="Search"':
+         ' search-button__button pst-js-only" title="Search"',
+         '<summary><span class="toctree-toggle"':
+         '<summary aria-label="Its pages"><span class="toctree-toggle"'}
 FRONT_PAGE = 500_000  # bytes that the front page may load
 
 
@@ -65,9 +70,12 @@ def lighten(folder):
     for unneeded in ("_sources", "_static/locales"):
         shutil.rmtree(folder / unneeded, ignore_errors=True)
     for path in folder.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for theirs, ours in NAMES.items():
+            text = text.replace(theirs, ours)
         if path != folder / "search.html":
-            text = path.read_text(encoding="utf-8")
-            path.write_text(SEARCHING.sub("", text), encoding="utf-8", newline="\n")
+            text = SEARCHING.sub("", text)
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def make_absolute(page, home):
