@@ -7,6 +7,7 @@ python -m helpers preflight  say what this machine has and what it lacks
 python -m helpers finetune   fine-tune a model on your own texts
 python -m helpers predict    let a fine-tuned model classify texts
 python -m helpers stamp      write the repository's address into everything that names it
+python -m helpers site       build the site of the series from notebooks and documents
 python -m helpers pack       put all that a class without a network needs into a folder
 python -m helpers benchmark  time several training recipes against each other on this machine
 python -m helpers pretrain   pretrain a small GPT-2 on a folder of texts
@@ -35,6 +36,7 @@ PROGRAMS = {
     "finetune": ["helpers.finetune"],
     "predict": ["helpers.predict"],
     "stamp": ["tools.stamp"],
+    "site": ["tools.site"],
     "pack": ["tools.pack"],
     "benchmark": ["making.benchmark"],
     "pretrain": ["making.pretraining"],

@@ -17,6 +17,7 @@ import pytest
 import helpers.__main__ as commands
 from helpers import environment, finetune, paths, predict, preflight, requirements
 from tools import install, lock, pack, run, stamp
+from tools.site import __main__ as site
 
 DOCUMENTS = ("README.md", "SETUP.md", "INSTRUCTORS.md")
 REPOSITORY = stamp.address().repository
@@ -76,6 +77,8 @@ def idle(monkeypatch):
                          (preflight, "report")):
         monkeypatch.setattr(holder, work, lambda *_, **__: {"ready": True})
     monkeypatch.setattr(stamp, "stamp", lambda address: [])
+    monkeypatch.setattr(site.build, "build", lambda *_, **__: None)
+    monkeypatch.setattr(site.build, "fetch", lambda: 0)
     monkeypatch.setattr(pack, "pack", lambda folder, *names, gpu: pack.targets_named(*names, gpu))
     monkeypatch.setattr(environment, "other", lambda make: None)
     monkeypatch.setattr(requirements, "missing", list)
@@ -144,7 +147,7 @@ def started(program, *arguments):
             arguments)
     else:
         programs = {"tools.run": run, "tools.stamp": stamp, "tools.pack": pack,
-                    "helpers.preflight": preflight}
+                    "tools.site": site, "helpers.preflight": preflight}
         assert programs[program].main(list(arguments)) != 2
 
 

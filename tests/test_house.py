@@ -94,6 +94,7 @@ def started(monkeypatch):
     (["run", "--save", "03"], ("tools.run", "--save", "03", paths.ROOT)),
     (["test", "-k", "x"], (*commands.PROGRAMS["test"], "-k", "x", paths.ROOT)),
     (["pack", "here", "--gpu"], ("tools.pack", "here", "--gpu", None)),
+    (["site", "--no-book"], ("tools.site", "--no-book", None)),
     (["stamp", "--help"], ("tools.stamp", "--help", None)),
     (["benchmark"], ("making.benchmark", None)),
     (["preflight", "--json"], ("helpers.preflight", "--json", None)),
