@@ -516,7 +516,7 @@ def test_processes_that_would_go_on_from_different_steps_are_stopped(tmp_path, m
 def test_the_loop_of_notebook_11_is_the_one_that_helpers_keeps(
     new_model, encoded, tokenizer, tmp_path, monkeypatch
 ):
-    space = notebook_11("import os", "def my_share(", "def add_up(", "def train(")
+    space = notebook_11("import contextlib", "def my_share(", "def add_up(", "def train(")
     space["new_model"] = lambda: frozen_embeddings(new_model())
     space["new_loader"] = lambda size: batching.loader(encoded, tokenizer, size, train=True)
     monkeypatch.chdir(tmp_path)
