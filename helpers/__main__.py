@@ -123,9 +123,9 @@ def start(module, *arguments, folder=None, python=sys.executable):
 
     Modules of the repository go before those in that folder. A request to terminate is passed on.
     """
-    path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
     command = [python, "-P", "-m", module, *arguments]
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": path})
+    process = subprocess.Popen(command, cwd=folder,
+                               env={**os.environ, "PYTHONPATH": paths.python_path()})
     interrupted = False
     with contextlib.suppress(ValueError):  # not in the main thread, which alone gets signals
         signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))

@@ -384,8 +384,7 @@ def together(main, processes=2):
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
          str(processes), script], capture_output=True, text=True, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths.python_path()},
     )
     if done.returncode != 0:
         said = re.search(r"^(?:\[rank\d+\]: )?(\w*(?:Error|Exception): .*)", done.stderr, re.M)

@@ -32,6 +32,11 @@ def data_file(*parts):
     return path
 
 
+def python_path():
+    """Return the PYTHONPATH of a process that is to find the project before all else."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
 def recorded(name):
     """Return what the JSON file `name` in `data/reference` holds.
 

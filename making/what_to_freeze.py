@@ -56,7 +56,6 @@ class Setting:
 def settings(layers):
     """Return {name: Setting} for a BERT with so many layers."""
     ladder = what_to_freeze.rungs(layers)
-    lora = Setting(rate=HEAD_RATE, r=8)
     return {
         **{rung: Setting(rung) for rung in ladder},
         **{random_weights(rung): Setting(rung, "random") for rung in ladder},
@@ -67,7 +66,7 @@ def settings(layers):
         "3e-4": Setting(rate=3e-4),
         "3e-4, factor 0.7": Setting(rate=3e-4, factor=0.7),
         "gradual unfreezing": Setting(gradual=True),
-        "LoRA, r = 8": lora,
+        "LoRA, r = 8": Setting(rate=HEAD_RATE, r=8),
         "LoRA, r = 1": Setting(rate=HEAD_RATE, r=1),
         "LoRA, r = 8, at 1e-4": Setting(r=8),
         "LoRA, r = 8, at 3e-3": Setting(r=8, rate=3 * HEAD_RATE),

@@ -5,18 +5,17 @@ environment variable SITE names a site that is built already.
 """
 
 import contextlib
-import functools
 import http.server
 import os
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import folder_server
 import pytest
 
 from helpers import paths
-from tools import browsers, stamp
+from tools import stamp
 from tools.site import build, documents, lessons, pages
 
 if any(find_spec(name) is None for name in ("sphinx", "myst_nb", "bs4", "codespell_lib")):
@@ -58,23 +57,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def serving(built):
     """Serve a built site on this machine; yields its address."""
-    handler = functools.partial(Quiet, directory=str(built))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{urlsplit(HOME).path or '/'}"
-        server.shutdown()
-
-
-@contextlib.contextmanager
-def chromium():
-    """Run a headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=browsers.chromium(),
-                                             args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
+    with folder_server.serving(built, Quiet) as root:
+        yield root + (urlsplit(HOME).path or "/")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """Where the commands install and start: which Python they take, make, mend or refuse."""
 
-import functools
 import importlib.util
 import json
 import os
@@ -10,11 +9,10 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import folder_server
 import pytest
 import tiny_index
 
@@ -309,13 +307,9 @@ def served(tmp_path, undirected):
     """A folder that a server on this machine serves, as PyPI and as PyTorch's index."""
     for place in ("simple/torch", "whl/cpu/torch"):
         (tmp_path / "served" / place).mkdir(parents=True)
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path / "served")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        root = f"http://127.0.0.1:{server.server_port}"
+    with folder_server.serving(tmp_path / "served") as root:
         undirected.setattr(requirements, "CPU_INDEX", f"{root}/whl/cpu")
         yield tmp_path / "served", root
-        server.shutdown()
 
 
 @pytest.mark.parametrize("build", [None, "cpu", "gpu"])

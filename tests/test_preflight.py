@@ -6,11 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import folder_server
 import pytest
 import torch
 
@@ -153,14 +151,11 @@ def test_the_hub_is_asked_where_something_has_to_be_downloaded(monkeypatch, tmp_
     file = tmp_path / "google-bert" / "bert-base-uncased" / "resolve" / "main" / "config.json"
     file.parent.mkdir(parents=True)
     file.touch()
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    with folder_server.serving(tmp_path) as root:
+        monkeypatch.setenv("HF_ENDPOINT", root)
         assert found("Hugging Face Hub")["found"].endswith("answers")
         file.unlink()
         assert found("Hugging Face Hub")["found"].endswith("File not found")
-        server.shutdown()
     assert "unset CHECKPOINT_SIZE" in found("Hugging Face Hub")["advice"]
     monkeypatch.setattr(preflight, "HUB_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -34,7 +34,7 @@ def served(built):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with built_site.chromium() as running:
+    with browsers.running() as running:
         yield running
 
 

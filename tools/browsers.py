@@ -1,5 +1,6 @@
 """Find a Chromium: the tests use notebooks in it, and the README's picture is made by it."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -24,3 +25,15 @@ def chromium():
     with sync_playwright() as playwright:  # what `playwright install chromium` brings
         own = Path(playwright.chromium.executable_path)
     return str(own) if own.is_file() else None
+
+
+@contextlib.contextmanager
+def running():
+    """Run that browser without a window; yields Playwright's handle of it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(),
+                                             args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

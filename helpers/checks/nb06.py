@@ -1,5 +1,7 @@
 """Exercises of notebook 06: a layer unfrozen, a factor, an r, a merge, the cheapest rung."""
 
+import functools
+
 import torch
 
 from helpers.checks import Exercise
@@ -81,8 +83,7 @@ EXERCISES = {
         praise="Both halves are needed: a gradient, and an optimizer that uses it.",
         advice="Unfreeze the layer, add its parameters to the optimizer as a group with the "
                "learning rate, and return how many numbers all groups have together.",
-        observe=lambda answer: lambda size, learning_rate: _trained_after(answer, size,
-                                                                         learning_rate),
+        observe=lambda answer: functools.partial(_trained_after, answer),
     ),
     "06.2": Exercise(
         _factor,

@@ -115,7 +115,7 @@ def sphinx(builder, work, environment):
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-j", "auto", "-q", "-c", str(HERE),
                "-d", str(work / "doctrees"), "-w", str(warnings), *(["-t", "book"] * (
                    builder == "epub")), str(work / "source"), str(work / builder)]
-    path = os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
+    path = paths.python_path()
     done = subprocess.run(command, env={**os.environ, **environment, "PYTHONPATH": path},
                           capture_output=True, encoding="utf-8", errors="replace", check=False)
     said = warnings.read_text(encoding="utf-8") if warnings.exists() else ""

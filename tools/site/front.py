@@ -141,8 +141,8 @@ def references(address):
             words = {url: name for name, url in NAMED.findall(text)}
             for url in URL.findall(text):
                 if not url.startswith((*NO_REFERENCE, address.repository)):
-                    entry = cited.setdefault(url, (words.get(url, ""), []))
-                    entry[1].append(file) if file not in entry[1] else None
+                    _, where = cited.setdefault(url, (words.get(url, ""), {}))
+                    where[file] = None  # each once, in order
     lines = []
     for url, (words, where) in sorted(cited.items(), key=lambda item: item[0].lower()):
         said = ", ".join(f"[{label(file)}]({page_file(pages, file)})" for file in where)
