@@ -61,7 +61,7 @@ def keys(row):
 
 
 def groups(rows):
-    """Return lists of rows; rows that share a key are in the same one, and so on from row to row."""
+    """Return lists of rows: those that share a key are together, directly or by way of others."""
     found = []
     for row in rows:
         mine, known = [row], keys(row)
