@@ -2,6 +2,7 @@
 
 import functools
 import html
+import re
 import textwrap
 
 import numpy as np
@@ -14,7 +15,7 @@ from helpers.plots import BLUE, GREY, INK, MUTED, PALE
 
 SHADES = ("#CBEBDD", "#CFE3F3", "#FBE0CC", "#F3DCE8", "#F6EFBE", "#E3E5E8")  # of types, in turn
 LINE = 84  # characters of the widest line of a picture
-CHARACTER = 0.6  # the width of a character of a monospaced font, in its size
+CHARACTER = 0.602  # the width of a character of a monospaced font, in its size
 
 
 def shades(types):
@@ -30,19 +31,21 @@ def marked(sentences, types, title):
     figure, axes = plots.new(height=0.3 * len(lines) + 1.0, width=8.4)
     axes.set(xlim=(0, LINE), ylim=(len(lines), 0))
     axes.axis("off")
-    size = 72 * 8.2 / (LINE * CHARACTER)
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.legend([Patch(color=colour) for colour in shades(types).values()], types,
+                  loc="outside lower left", ncols=len(types))
+    figure.draw_without_rendering()  # lays out, so that the width is known
+    size = 72 * axes.get_window_extent().width / figure.dpi / (LINE * CHARACTER)
     for row, (sentence, start, end) in enumerate(lines):
-        axes.text(0, row + 0.5, sentence.text[start:end], family="monospace", fontsize=size,
-                  va="center", in_layout=False)
+        for word in re.finditer(r"\S+", sentence.text[start:end]):
+            axes.text(word.start(), row + 0.5, word[0], family="monospace", fontsize=size,
+                      va="center", in_layout=False)
         for entity in sentence.entities:
             left, right = max(entity.start, start), min(entity.end, end)
             if left < right:
                 axes.add_patch(Rectangle(
                     (left - start, row + 0.08), right - left, 0.84, lw=0,
                     color=shades(types)[entity.type], zorder=0))
-    figure.suptitle(title, x=0.01, ha="left")
-    figure.legend([Patch(color=colour) for colour in shades(types).values()], types,
-                  loc="outside lower left", ncols=len(types))
     plots.show(figure, f"Sentences with shaded names: {' '.join(map(str, sentences))}")
 
 
@@ -63,7 +66,7 @@ def way(sentence, tokens, offsets, words, tags, labels, types):
     `tokens`, `offsets` and `labels` are those of each token, special ones included; `words` are
     (start, end), each with one of `tags`.
     """
-    figure, axes = plots.new(height=2.9, width=max(8.4, 0.58 * len(tokens) + 1))
+    figure, axes = plots.new(height=2.9, width=9.4)
     axes.set(xlim=(-1.3, len(tokens)), ylim=(5, 0))
     axes.axis("off")
     for row, name in enumerate(("words", "tags", "tokens", "offsets", "labels")):
@@ -90,7 +93,7 @@ def _cell(axes, row, column, width, text, colour, ink=INK, **font):
     axes.add_patch(Rectangle((column + 0.04, row + 0.08), width - 0.08, 0.84, color=colour, lw=0))
     size = min(9, 11 * width / max(0.1, max(map(len, text.split("\n"))) * 0.17))
     axes.text(column + width / 2, row + 0.5, text, ha="center", va="center_baseline", color=ink,
-              fontsize=max(5.5, size), linespacing=1, **font)
+              fontsize=max(6.4, size), linespacing=1, **font)
 
 
 @plots.styled
