@@ -62,6 +62,13 @@ def _view(show, controls, button=None):
     return view
 
 
+def chooser(show, **choices):
+    """Return a slider for each of `choices`, {name: values}, and the HTML of `show(*values)`."""
+    sliders = [ipywidgets.SelectionSlider(options=[*values], description=name, style=_WHOLE)
+               for name, values in choices.items()]
+    return Playable([ipywidgets.HBox(sliders, layout=_WRAPPED), _view(show, sliders)])
+
+
 def token_explorer(tokenizer, text):
     """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
     field = _text_field(text, "Text", live=True)

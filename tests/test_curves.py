@@ -105,8 +105,7 @@ def test_smoothing_keeps_length_and_level():
 @pytest.mark.parametrize("path", sorted(curves.paths.REFERENCE.glob("*.small.json")))
 def test_a_reference_run_has_learnt_and_is_its_own_reference(path):
     reference = curves.load(path)
-    assert reference.loss[0] > 0.5
-    assert reference.final_loss() < 0.4
+    assert reference.final_loss() < 0.72 * reference.loss[0]
     assert curves.compare(reference, reference).kind == "same"
     assert curves.reference(path.name.removesuffix(".small.json")) == reference
     assert curves.reference(path.name.removesuffix(".small.json"), "full") is None

@@ -331,6 +331,21 @@ def test_a_review_is_put_to_several_models_by_name():
     assert "0.800" in view.value
 
 
+def test_choosing_what_is_trained_and_for_how_many_tasks_shows_what_that_costs():
+    prices = {"head": (1_000, 0), "all": (1_000_000, 2_000_000)}
+    sliders, view = widgets.chooser(
+        lambda name, tasks: nb06.price_html(prices[name], prices["all"], tasks, 0.75),
+        trained=[*prices], tasks=range(1, 51)).children
+    trained, tasks = sliders.children
+    tasks.value = 10
+    assert "4 MB" in view.value and "width:10.1%" in view.value  # one base and ten heads
+    assert "1,000 parameters" in view.value and "<b>0.750</b>" in view.value
+    trained.value = "all"
+    assert "40 MB" in view.value and "14 MB" in view.value and "width:100.0%" in view.value
+    tasks.value = 1
+    assert "4 MB" in view.value and "40 MB" not in view.value
+
+
 @pytest.fixture
 def panel():
     asked = []
