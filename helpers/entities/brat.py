@@ -7,7 +7,7 @@ import itertools
 import re
 from pathlib import Path
 
-from helpers.entities import offsets
+from helpers.entities import offsets, spans
 from helpers.errors import LearnerError, short
 
 _MARK = re.compile(r"T\S*[\t ]+(\S+)[\t ]+(\d+ \d+(?:;\d+ \d+)*)(?:[\t ](.*))?")
@@ -36,22 +36,22 @@ def pair(path):
 
 
 def read(text, lines, name):
-    """Return the `offsets.Marked` lines of a text with the marks of an .ann file, and notes.
+    """Return the `spans.Sentence`s of a text with the marks of an .ann file, and notes.
 
     `lines` are those of the .ann file called `name`. Raises LearnerError, with its line, for a
-    mark that cannot be read, or that is not within the text.
+    mark that cannot be read, and as `offsets.read` does.
     """
     marks, torn, others = _marks(text, lines, name)
-    if _misfits(text, marks) > _misfits(short_lines := text.replace("\r\n", "\n"), marks):
-        text = short_lines
+    if _misfits(text, marks) > _misfits(shorter := text.replace("\r\n", "\n"), marks):
+        text = shorter
         marks, torn, others = _marks(text, lines, name)
-    notes = []
+    (whole,), notes = offsets.read([offsets.Marked(text, marks, 1)], name)
     if torn:
         notes.append(f"{name}: left out, because a tag a word cannot say it: {len(torn)} entities "
                      f"in several parts, such as line {torn[0]}.")
     if others:
         notes.append(f"{name}: relations, attributes and notes are not read: {others} lines.")
-    return _by_line(text, marks), notes
+    return _by_line(whole), notes
 
 
 def _misfits(text, marks):
@@ -75,26 +75,22 @@ def _marks(text, lines, name):
         if any(gap.strip() for gap in gaps):
             torn.append(number)
             continue
-        if parts[-1][1] > len(text):
-            raise LearnerError(f"{name}, line {number}: the mark ends at {parts[-1][1]}, and the "
-                               f"text has {len(text)} characters. Is it the mark of another text?")
         marks.append(offsets.Mark(parts[0][0], parts[-1][1], found[1], found[3], number))
     return marks, torn, others
 
 
-def _by_line(text, marks):
-    """Return a `Marked` text for each line that is not blank; lines that share a mark are one."""
-    found, start = [], 0
-    borders = {0, *(line.end() for line in re.finditer(r"\r\n|\r|\n", text)), len(text)}
-    for mark in marks:
-        borders -= set(range(mark.start + 1, mark.end))
-    for end in sorted(borders - {0}):
+def _by_line(whole):
+    """Return a `Sentence` for each line that is not blank; lines that share an entity are one."""
+    text, found, start = whole.text, [], 0
+    borders = {len(text), *(line.end() for line in re.finditer(r"\r\n|\r|\n", text))} - {0}
+    for entity in whole.entities:
+        borders -= set(range(entity.start + 1, entity.end))
+    for end in sorted(borders):
         part = text[start:end]
         left = start + len(part) - len(part.lstrip())
         if part.strip():
-            inside = [offsets.Mark(m.start - left, m.end - left, m.type, m.covered, m.line)
-                      for m in marks if start <= m.start < end]
-            found.append(offsets.Marked(part.strip(), inside,
-                                        min((m.line for m in inside), default=0)))
+            found.append(spans.Sentence(part.strip(), tuple(
+                spans.Entity(e.start - left, e.end - left, e.type)
+                for e in whole.entities if start <= e.start < end)))
         start = end
     return found

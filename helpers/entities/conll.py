@@ -34,7 +34,9 @@ def looks_like(lines):
     columns = range(max(map(len, rows), default=0))
     # In the last one may be mistakes, or bare types and many an O.
     return any(all(_is_tag(row[place]) for row in rows if len(row) > place)
-               for place in columns) or sum(_is_tag(row[-1]) for row in rows) > 0.3 * len(rows)
+               for place in columns) or sum(
+        _is_tag(row[-1]) or bool(len(row) > _MISC and _IN_MISC.search(row[_MISC]))
+        for row in rows) > 0.3 * len(rows)
 
 
 def _is_row(line):
@@ -60,8 +62,7 @@ def read(lines, name):
     """
     blocks = _blocks(lines, name)
     rows = {number: row for block in blocks for number, row in block.rows.items()}
-    words = _word_column(blocks)
-    tags, called = _tag_column(rows, words, name)
+    words, tags, called = _columns(rows, name)
     found = []
     for block in blocks:
         try:
@@ -98,44 +99,37 @@ def _blocks(lines, name):
     return [block for block in blocks if block.rows]
 
 
-def _word_column(blocks):
-    """Return the column of the words: the second where the first one counts them."""
-    counts = all(re.fullmatch(r"\d+([-.]\d+)?", row[0]) for b in blocks for row in b.rows.values())
-    firsts = [next(iter(b.rows.values()))[0] for b in blocks]
-    return int(counts and all(re.match(r"[01]\b", first) for first in firsts)
-               and len(next(iter(blocks[0].rows.values()))) > 2)
-
-
 def _is_range(row):
     """Say whether a row of CoNLL-U is a word that the next rows take apart, such as 1-2."""
     return re.fullmatch(r"\d+[-.]\d+", row[0]) is not None
 
 
-def _tag_column(rows, words, name):
-    """Return a function from a row to its tag, and what the column is called."""
+def _columns(rows, name):
+    """Return the column of the words, a function from a row to its tag, and its column's name."""
     plain = {number: row for number, row in rows.items() if not _is_range(row)}
     width = len(next(iter(rows.values())))
+    counted = width > 2 and all(row[0].isdecimal() for row in plain.values())
+    words = int(counted)
+    if width > _MISC and any(_IN_MISC.search(row[_MISC]) for row in plain.values()):
+        return words, _of_misc, f"tags in column {_MISC + 1}"
     shares = {place: sum(_is_tag(row[place]) for row in plain.values()) / len(plain)
               for place in range(width) if place != words}
-    if width == 2 and shares[1] == 0:
-        shares = {0: sum(_is_tag(row[0]) for row in plain.values()) / len(plain)}
-    best = max(shares, key=lambda place: (shares[place], place), default=None)
-    if width > _MISC and shares[best] < 1 and any(
-            _IN_MISC.search(row[_MISC]) for row in plain.values()):
-        return _of_misc, f"tags in column {_MISC + 1}"
-    called = f"tags in column {(best or 0) + 1}"
-    if best is not None and shares[best] == 1:
-        return lambda row: row[best], called
-    values = Counter(row[width - 1] for row in plain.values())
-    if width > 1 and values[spans.OUTSIDE] > 0.3 * len(plain) and len(values) <= _FEW and not any(
-            spans.TAG.fullmatch(value) for value in values):
-        return lambda row: row[width - 1], f"types in column {width}"
-    if best is not None and shares[best] > 0.5:
-        number, row = next((n, r) for n, r in plain.items() if not _is_tag(r[best]))
-        raise LearnerError(f"{name}, line {number}: {short(row[best])!r} in column {best + 1} is "
-                           "no tag. Tags are O, or a prefix and a type, such as B-person.")
-    raise LearnerError(f"{name}, line {min(rows)}: no column has a tag for each word, such as O "
-                       "or B-person.")
+    if width == 2 and not shares[1]:
+        words, shares = 1, {0: sum(_is_tag(row[0]) for row in plain.values()) / len(plain)}
+    place = max((place for place in shares if shares[place] > 0.5), default=None)
+    values = Counter(row[-1] for row in plain.values())
+    if words != width - 1 and values[spans.OUTSIDE] > 0.3 * len(plain) and (
+            len(values) <= _FEW and not any(map(spans.TAG.fullmatch, values))):
+        return words, lambda row: row[-1], f"types in column {width}"
+    if place is None:
+        raise LearnerError(f"{name}, line {min(rows)}: no column has a tag for each word, such as "
+                           "O or B-person.")
+    for number, row in plain.items():
+        if not _is_tag(row[place]):
+            raise LearnerError(f"{name}, line {number}: {short(row[place])!r} in column "
+                               f"{place + 1} is no tag. Tags are O, or a prefix and a type, such "
+                               "as B-person.")
+    return words, lambda row: row[place], f"tags in column {place + 1}"
 
 
 def _of_misc(row):
@@ -145,23 +139,26 @@ def _of_misc(row):
 
 def _marked(block, words, tags):
     """Return the `Marked` text of a block."""
-    cells, found, inside = [], [], range(0)
-    for row in block.rows.values():
+    found, inside = {}, range(0)  # {line: [word, tag, row]}
+    for number, row in block.rows.items():
         if _is_range(row) and "-" in row[0]:
             first, last = map(int, row[0].split("-"))
             inside = range(first, last + 1)
-            cells.append((row[words], None, row))
-        elif _is_range(row):  # an empty node, which stands for a word that is left out
-            continue
-        elif row[0].isdecimal() and int(row[0]) in inside:
-            if cells[-1][1] in (None, spans.OUTSIDE):
-                cells[-1] = (cells[-1][0], tags(row), cells[-1][2])
-        else:
-            cells.append((row[words], tags(row), row))
-    found = [tag or spans.OUTSIDE for _, tag, _ in cells]
+            found[number] = [row[words], spans.OUTSIDE, row]
+        elif row[0].isdecimal() and int(row[0]) in inside:  # a part of the word before
+            *_, whole = found.values()
+            if whole[1] == spans.OUTSIDE:
+                whole[1] = tags(row)
+        elif not _is_range(row):  # else it stands for a word that is left out
+            found[number] = [row[words], tags(row), row]
     text = block.text
-    if text is None and any(len(row) > _MISC and "SpaceAfter=No" in row[_MISC]
-                            for *_, row in cells):
-        text = "".join(word + " " * ("SpaceAfter=No" not in row[_MISC])
-                       for word, _, row in cells).strip()
-    return offsets.of_words([word for word, *_ in cells], found, text, min(block.rows))
+    if text is None and any(_unspaced(row) for *_, row in found.values()):
+        text = "".join(word + " " * (not _unspaced(row))
+                       for word, _, row in found.values()).strip()
+    return offsets.of_words([word for word, *_ in found.values()],
+                            [tag for _, tag, _ in found.values()], text, list(found))
+
+
+def _unspaced(row):
+    """Say whether a row of CoNLL-U is a word with no blank behind it."""
+    return len(row) > _MISC and "SpaceAfter=No" in row[_MISC]

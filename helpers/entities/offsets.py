@@ -80,17 +80,14 @@ def read(marked, name):
     notes = [f"{name}: offsets count {counted}."] if counted != "characters" else []
     found, said = [], []
     for each, marks in zip(marked, meant, strict=True):
-        entities = []
+        sentence = spans.Sentence(each.text, (), each.id, each.kind)
         for mark, span in zip(each.marks, marks, strict=True):
             where = f"{name}, line {mark.line or each.line}"
             entity = spans.Entity(*(span or (mark.start, mark.end)), mark.type)
-            checked, more = spans.sentence(each.text, [entity], where=where)
+            sentence, more = spans.sentence(each.text, [*sentence.entities, entity], id=each.id,
+                                            kind=each.kind, where=where)
             _check_covered(each.text, mark, entity, where)
             said += more
-            entities += checked.entities
-        sentence, more = spans.sentence(each.text, entities, id=each.id, kind=each.kind,
-                                        where=f"{name}, line {each.line}")
-        said += more
         found.append(sentence)
     return found, [*notes, *said[:3], *([f"{name}: {len(said) - 3} more of these."] if
                                         len(said) > 3 else [])]
@@ -99,12 +96,18 @@ def read(marked, name):
 def _meant(marked):
     """Return how offsets are counted, and the (start, end) in characters of each text's marks."""
     plain = [[(mark.start, mark.end) for mark in each.marks] for each in marked]
+    best = -1, "characters", plain
     for unit, shift in itertools.product(_UNITS, _SHIFTS):
         meant = [_converted(each, _UNITS[unit](each.text), _SHIFTS[shift]) for each in marked]
-        if all(_fits(each.text, mark, span) for each, row in zip(marked, meant, strict=True)
-               for mark, span in zip(each.marks, row, strict=True)):
-            return unit + shift, meant
-    return "characters", plain
+        pairs = [(each.text, mark, span) for each, row in zip(marked, meant, strict=True)
+                 for mark, span in zip(each.marks, row, strict=True)]
+        if all(itertools.starmap(_fits, pairs)):
+            if meant == plain:
+                return "characters", plain
+            tight = sum(text[span[0]].isalnum() + text[span[1] - 1].isalnum()
+                        for text, _, span in pairs)
+            best = max(best, (tight, unit + shift, meant), key=lambda each: each[0])
+    return best[1:]
 
 
 def _converted(each, places, shift):
@@ -120,7 +123,7 @@ def _converted(each, places, shift):
 
 def _fits(text, mark, span):
     """Say whether a mark covers what the file says, or else neither begins nor ends in a word."""
-    if span is None or not 0 <= span[0] < span[1] <= len(text):
+    if span is None or not 0 <= span[0] <= span[1] <= len(text) or not text[slice(*span)].strip():
         return False
     if mark.covered is not None:
         return _alike(text[slice(*span)], mark.covered)
@@ -140,8 +143,8 @@ def _check_covered(text, mark, entity, where):
             f"{short(mark.covered)!r}. Is it the mark of another text, or was the text changed?")
 
 
-def of_words(words, tags, text, line):
-    """Return the `Marked` text of words and their tags, both lists; `line` is the first one's.
+def of_words(words, tags, text, lines):
+    """Return the `Marked` text of words and their tags; `lines` has the line of each word.
 
     Without a text, the words are joined by blanks. Raises LearnerError for a word that is not in
     the text, in its turn.
@@ -149,7 +152,7 @@ def of_words(words, tags, text, line):
     if text is None:
         text = " ".join(words)
     places, done = [], 0
-    for word in words:
+    for word, line in zip(words, lines, strict=True):
         start, length = _place(text, word, done)
         if start < 0:
             raise LearnerError(
@@ -157,8 +160,8 @@ def of_words(words, tags, text, line):
                 f"{short(text[max(0, done - 20) : done])!r}. Are words and text of two versions?")
         places.append((start, start + length))
         done = start + length
-    return Marked(text, [Mark(e.start, e.end, e.type, line=line)
-                         for e in spans.entities_of(places, tags)], line)
+    return Marked(text, [Mark(e.start, e.end, e.type)
+                         for e in spans.entities_of(places, tags)], lines[0])
 
 
 # How the Penn Treebank writes brackets and quotation marks.

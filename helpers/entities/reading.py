@@ -39,6 +39,8 @@ def has_entities(path, encoding=None):
     """Say whether a file is of a format with entities, and not a table or a plain text."""
     if brat.pair(path):
         return True
+    if files.find(path).kind != "text":
+        return False
     text = _with_newlines(_decoded(path, encoding)[0])
     if text.lstrip()[:1] in ("[", "{") and not conll.looks_like(text.split("\n")):
         try:
@@ -93,10 +95,9 @@ def _brat(pairs, encoding):
             if mark_file.stat().st_size:
                 raise
             marks, name, more = "", mark_file.name, []
-        marked, lines = brat.read(text, _with_newlines(marks).split("\n"), name)
-        found, changed = offsets.read(marked, name)
+        found, changed = brat.read(text, _with_newlines(marks).split("\n"), name)
         sentences += found
-        notes += [*said, *more, *lines, *changed]
+        notes += [*said, *more, *changed]
     return _counted(sentences, "text and marks of brat", pairs[0][0].name, notes)
 
 

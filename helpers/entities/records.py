@@ -151,7 +151,7 @@ def _of_words(record, words, line):
     if not all(isinstance(tag, str) for tag in tags):
         raise LearnerError("the tags are numbers, and nothing says which is which. Write their "
                            "names, such as B-person: dataset.features['ner_tags'].feature.names.")
-    return offsets.of_words(words, tags, _text_of(record)[0], line)
+    return offsets.of_words(words, tags, _text_of(record)[0], [line] * len(words))
 
 
 def _marks(marks, line):

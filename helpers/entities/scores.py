@@ -64,7 +64,7 @@ class Scores:
             "relaxed_f1": round(self.relaxed_f1, 4),
             "token_accuracy": round(self.token_accuracy, 4),
             "outside_share": round(self.outside_share, 4),
-            "sentences": self.sentences, "entities": self.n, "predicted": self.predicted,
+            "texts": self.sentences, "entities": self.n, "predicted": self.predicted,
             "by_type": {t.name: {
                 "entities": t.n, "predicted": t.predicted, "precision": round(t.precision, 4),
                 "recall": round(t.recall, 4), "f1": round(t.f1, 4),

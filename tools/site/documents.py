@@ -14,7 +14,8 @@ PARTS = {
                                "GLOSSARY.md": "glossary"},
     "Data and models": {
         "data/reviews/README.md": "data/reviews", "data/messages/README.md": "data/messages",
-        "data/questions/README.md": "data/questions", "data/prose/README.md": "data/prose",
+        "data/questions/README.md": "data/questions",
+        "data/entities/README.md": "data/entities", "data/prose/README.md": "data/prose",
         "data/reference/README.md": "data/reference",
         "data/bert-mini-mlm/README.md": "models/bert-mini-mlm",
         "data/gpt2-mini/README.md": "models/gpt2-mini"},
