@@ -158,27 +158,6 @@ EXERCISES = {
                "before, else -100.",
     ),
     "09.3": Exercise(
-        _entities,
-        cases=[(["O", "B-person", "I-person", "O"],), (["B-place", "B-place", "O", "B-person"],),
-               (["B-person", "I-place", "O", "O"],), (["O", "I-product", "I-product"],),
-               (["O", "O"],), (["B-place", "I-place", "B-place", "I-place"],)],
-        wrong={
-            "Two neighbours have become one: a B- ends what was going on.":
-                lambda tags: _entities(tags, neighbours=False),
-            "An I- of another type does not continue the entity. It begins one of its own.":
-                lambda tags: _entities(tags, types=False),
-            "The entity at the end of the sentence is missing: nothing comes after it to end it.":
-                lambda tags: _entities(tags, last=False),
-            "Give the place after the last word, as Python's ranges do.":
-                lambda tags: _entities(tags, end=0),
-            "An I- that continues nothing begins an entity here: a model does write such tags.":
-                lambda tags: [entity for entity in _entities(tags) if tags[entity[0]][0] == "B"],
-        },
-        praise="seqeval reads tags in this way unless it is told to be strict.",
-        advice="Go through the tags; keep where the entity began that is going on, and its type.",
-        normalize=lambda value, *case: sorted(map(list, value)),
-    ),
-    "09.4": Exercise(
         _strict,
         cases=[([[(0, 4, "person")], [(5, 9, "place"), (12, 15, "person")]],
                 [[(0, 4, "person")], [(5, 9, "place"), (12, 19, "person")]]),
@@ -205,6 +184,27 @@ EXERCISES = {
         praise="A border that is off by a word costs twice: one is missed, one is invented.",
         advice="Count, sentence by sentence, the entities that are in both; then "
                "2 · right / (true + found).",
+    ),
+    "09.4": Exercise(
+        _entities,
+        cases=[(["O", "B-person", "I-person", "O"],), (["B-place", "B-place", "O", "B-person"],),
+               (["B-person", "I-place", "O", "O"],), (["O", "I-product", "I-product"],),
+               (["O", "O"],), (["B-place", "I-place", "B-place", "I-place"],)],
+        wrong={
+            "Two neighbours have become one: a B- ends what was going on.":
+                lambda tags: _entities(tags, neighbours=False),
+            "An I- of another type does not continue the entity. It begins one of its own.":
+                lambda tags: _entities(tags, types=False),
+            "The entity at the end of the sentence is missing: nothing comes after it to end it.":
+                lambda tags: _entities(tags, last=False),
+            "Give the place after the last word, as Python's ranges do.":
+                lambda tags: _entities(tags, end=0),
+            "An I- that continues nothing begins an entity here: a model does write such tags.":
+                lambda tags: [entity for entity in _entities(tags) if tags[entity[0]][0] == "B"],
+        },
+        praise="seqeval reads tags in this way unless it is told to be strict.",
+        advice="Go through the tags; keep where the entity began that is going on, and its type.",
+        normalize=lambda value, *case: sorted(map(list, value)),
     ),
     "09.5": Exercise(
         _kind,

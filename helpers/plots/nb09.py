@@ -147,11 +147,11 @@ def loss(curve, reference, guessing):
                          label="reference run", zorder=3)
     plots.over_steps(axes, smoothed(curve.loss), color=BLUE, label="training")
     plots.over_steps(axes, curve.loss, color=BLUE, alpha=0.25, lw=1)
-    plots.mark_level(axes, guessing, f"the shares of the tags: {guessing:.2f}")
+    plots.mark_level(axes, guessing, f"the shares of the labels: {guessing:.2f}")
     axes.margins(x=0.01)
     plots.finish(axes, f"Line chart of the training loss over {len(curve.loss)} steps: from "
                        f"{curve.loss[0]:.2f} to {curve.final_loss():.2f} at the end.",
-                 ylabel="loss (cross-entropy per word)", ylim=(0, None),
+                 ylabel="loss (cross-entropy per token)", ylim=(0, None),
                  title=f"The loss ends at {curve.final_loss():.2f}",
                  xlabel=f"step (faint: each batch; strong: mean of {WINDOW} steps)")
 
