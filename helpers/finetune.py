@@ -292,10 +292,10 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     reader = parser()
     options = reader.parse_args(arguments)
-    if not options.data and (lost := command.needs_data(options)):
-        reader.error(f"{lost} goes with --data")
     if options.task == "entities" and (lost := finetuning.refused(options, reader)):
         reader.error(f"{lost} is not for --task entities: leave it out")
+    if not options.data and (lost := command.needs_data(options)):
+        reader.error(f"{lost} goes with --data")
     if options.restarts and not options.processes:
         reader.error("--restarts goes with --processes")
     started = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))  # processes, by a launcher

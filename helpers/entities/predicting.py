@@ -36,8 +36,8 @@ def is_recognizer(asked):
 def refuse(asked):
     """Raise LearnerError for a model that labels tokens, where one is wanted for whole texts."""
     if is_recognizer(asked):
-        raise LearnerError(f"{asked} finds entities, and gives no class to a text. Use the command "
-                           "helpers.predict, or helpers.entities.recognizer.find.")
+        raise LearnerError(f"{asked} finds entities, and gives no class to a text. Use the "
+                           "command helpers.predict, or helpers.entities.recognizer.find.")
 
 
 def load(asked):
@@ -55,8 +55,8 @@ def load(asked):
             asked, dtype=torch.float32, output_loading_info=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(asked, trust_remote_code=False)
     if report["missing_keys"]:
-        raise LearnerError(f"The weights of {asked} are not whole: {report['missing_keys'][0]} is "
-                           "missing. Fetch or train it again.")
+        raise LearnerError(f"The weights of {asked} are not whole: {min(report['missing_keys'])} "
+                           "is missing. Fetch or train it again.")
     recognizer.types_of(model.config)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
