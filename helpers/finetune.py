@@ -313,7 +313,7 @@ def main(arguments=None):
                   f"{options.output}")
     except LearnerError as error:
         if not parallel.leave_message(error):
-            print(command.said(str(error)), file=sys.stderr)
+            print(command.said(str(error)) + finetuning.hint(options), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = " without --overwrite" if options.overwrite else ""

@@ -5,6 +5,7 @@ the entities in brackets, or the words of the refusal.
 """
 
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -110,3 +111,36 @@ def test_a_table_is_no_file_of_entities(tmp_path):
     with pytest.raises(LearnerError, match="is a table, and entities come in other files"):
         reading.read(tmp_path / "mine.parquet")
     assert not reading.has_entities(tmp_path / "mine.parquet")
+
+
+def changed(content, generator):
+    """Return bytes that are cut off, or in which a part is missing, doubled or another one."""
+    start, end = sorted(generator.sample(range(len(content) + 1), 2))
+    end = min(end, start + 12)
+    return generator.choice([
+        content[:start], content[:start] + content[end:], content[:end] + content[start:],
+        content[:start] + generator.choice([b"\n", b"\t", b'"', b"]", b"0", b"\xff", b"null"])
+        + content[end:]])
+
+
+@pytest.mark.parametrize("kind", TRUTHS)
+def test_a_damaged_file_is_read_or_refused_in_a_line_or_two_and_nothing_else(kind, tmp_path):
+    generator = random.Random(kind)
+    refused = 0
+    for name in TRUTHS[kind]:
+        for file in CASES.glob(f"{kind}/{Path(name).stem}.*"):
+            shutil.copy(file, tmp_path)
+        file = tmp_path / name
+        for content in [changed(file.read_bytes(), generator) for _ in range(25)
+                        if file.stat().st_size > 1]:
+            file.write_bytes(content)
+            try:
+                found = reading.read(file)
+            except LearnerError as error:
+                refused += 1
+                assert len(str(error).splitlines()) <= 2
+                continue
+            for sentence in found.sentences:  # what is read is right in itself
+                assert spans.sentence(sentence.text, sentence.entities, id=sentence.id,
+                                      kind=sentence.kind) == (sentence, [])
+    assert refused > 10

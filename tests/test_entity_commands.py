@@ -233,6 +233,18 @@ def test_a_file_with_a_fault_is_refused_with_its_line(tiny, tmp_path, capsys):
     assert "mine.jsonl, line 21: the entity from 0 to 9 is not within" in capsys.readouterr().err
 
 
+def test_who_forgets_the_task_is_told(tiny, tmp_path, capsys):
+    file = write(tmp_path / "mine.jsonl", SENTENCES)
+    assert finetune.main(["--data", str(file), "--model", str(tiny), "--output",
+                          str(tmp_path / "x")]) == 2
+    assert "The file has entities: they are learned with --task entities." in (
+        capsys.readouterr().err)
+    (tmp_path / "mine.csv").write_text("text,label\nGood,1\nBad or long enough to be O\n")
+    assert finetune.main(["--data", str(tmp_path / "mine.csv"), "--model", str(tiny),
+                          "--output", str(tmp_path / "x")]) == 2
+    assert "entities" not in capsys.readouterr().err
+
+
 def test_a_training_that_diverges_saves_nothing(tiny, tmp_path, capsys):
     file = write(tmp_path / "mine.jsonl", SENTENCES)
     assert finetune.main(["--task", "entities", "--data", str(file), "--model", str(tiny),

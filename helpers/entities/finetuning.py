@@ -1,5 +1,6 @@
 """`python -m helpers.finetune --task entities`: from a file with entities to a saved model."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -35,6 +36,15 @@ def refused(options, parser):
     given["recipe frozen"] = options.recipe == "frozen"
     return next((f"--{name.replace('_', '-').replace('header', 'no-header')}"
                  for name in given if given[name]), None)
+
+
+def hint(options):
+    """Return a sentence for who gives a file with entities and leaves --task out, else none."""
+    with contextlib.suppress(LearnerError):
+        if options.data and not options.task and reading.has_entities(
+                options.data, options.encoding):
+            return " The file has entities: they are learned with --task entities."
+    return ""
 
 
 def finetune(options, output, *, progress=True, on_step=None):

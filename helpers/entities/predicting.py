@@ -16,20 +16,18 @@ COLOURS = (44, 42, 45, 46, 43, 41)  # of a terminal's background, for one type a
 def is_recognizer(asked):
     """Say whether a folder, or a name on the Hub, is that of a model that labels tokens."""
     folder = Path(asked).expanduser()
-    if folder.is_dir():
-        file = folder / "config.json"
-    elif str(asked).count("/") == 1 and not folder.exists() and asked not in checkpoints.NAMES:
-        from transformers.utils import cached_file
-
-        file = cached_file(str(asked), "config.json", _raise_exceptions_for_missing_entries=False,
-                           _raise_exceptions_for_connection_errors=False,
-                           _raise_exceptions_for_gated_repo=False)
-    else:
-        return False
     try:
+        if folder.is_dir():
+            file = folder / "config.json"
+        elif str(asked).count("/") == 1 and not folder.is_absolute():
+            from transformers.utils import cached_file
+
+            file = cached_file(str(asked), "config.json")
+        else:
+            return False
         config = json.loads(Path(file).read_text(encoding="utf-8"))
         return any(name.endswith("ForTokenClassification") for name in config["architectures"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):  # whoever loads it says what is wrong
         return False
 
 
