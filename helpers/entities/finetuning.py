@@ -88,6 +88,9 @@ def finetune(options, output, *, progress=True, on_step=None):
         cards.card(metrics, origin, name=options.output, data=options.data, notes=notes).save(
             fresh / "README.md")
     print(results["test"])
+    new = metrics["unseen_names"]
+    print(f"Of {new['entities']} test entities whose names are not in training, {new['found']} "
+          "are found.")
     for warning in metrics["warnings"]:
         print(f"Warning: {warning}")
     return metrics
