@@ -66,9 +66,9 @@ def notes_of(kind, name):
     ("label_studio", "03_skipped_and_empty.json", "nobody has marked it: 2 records (lines 1, 1)"),
     ("label_studio", "04_two_annotators.json", "another one has marked the same text before"),
     ("brat", "04_relations_and_notes.ann", "relations, attributes and notes are not read: 4"),
-    ("brat", "05_in_two_parts.ann", "1 entities in several parts, such as line 1"),
-    ("conll2", "04_iob1.txt", "columns of words and tags in column 2, IOB1; 1 sentences"),
-    ("conll2", "07_types_alone.txt", "types in column 2, types; 1 sentences, 2 entities (PER 1"),
+    ("brat", "05_in_two_parts.ann", "1 entity in several parts, such as line 1"),
+    ("conll2", "04_iob1.txt", "columns of words and tags in column 2, IOB1; 1 sentence"),
+    ("conll2", "07_types_alone.txt", "types in column 2, types; 1 sentence, 2 entities (PER 1"),
     ("conllu", "01_tags_in_misc.conllu", "tags in column 10, IOB2"),
 ])
 def test_what_was_found_out_and_left_out_is_said(kind, name, said):

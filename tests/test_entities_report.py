@@ -19,7 +19,7 @@ def lines(tokenizer, train, test=PLAIN[:1], max_length=128):
 def test_sizes_types_and_the_list_of_names_are_said(tokenizer):
     said = lines(tokenizer, PLAIN, ["[Maren](person) saw [Rye](place) and [Ada](person)"])
     assert said.startswith("train 2 sentences, 2 entities; validation 2 sentences, 2 entities; "
-                           "test 1 sentences, 3 entities.\nentities in train: person 1, place 1.")
+                           "test 1 sentence, 3 entities.\nentities in train: person 1, place 1.")
     assert "1 of 3 names in the test sentences stand in training, too (33%)" in said
     # Of three entities one is found, and nothing else: precision 1, recall 1/3.
     assert "A list of the training names finds 0.500 of F1 by entity" in said
@@ -27,13 +27,13 @@ def test_sizes_types_and_the_list_of_names_are_said(tokenizer):
 
 @pytest.mark.parametrize(("train", "said"), [
     ([*PLAIN, "[Osk](team) lost in [Osk](place)"],
-     "1 names have several types, such as 'Osk': place 2, team 1."),
+     "1 name with several types, such as 'Osk': place 2, team 1."),
     ([*PLAIN, "Maren and Maren came to Osk, and so did [Ada](person)"],
-     "2 names stand unmarked elsewhere, such as 'Maren', 2 times. Were they forgotten?"),
+     "2 names unmarked elsewhere, such as 'Maren', 2 times. Were they forgotten?"),
     ([*PLAIN, "[Ada](Person) came"], "differ in capitals alone are two types: Person, person."),
-    (PLAIN, "person has 1 entities to learn from: too few to be found well."),
+    (PLAIN, "person has 1 entity to learn from: too few to be found well."),
     ([*PLAIN, "a [Velo](place)fan"],
-     "1 training entities are not learned from whole, such as 'Velo': its border lies within."),
+     "1 training entity not learned from whole, such as 'Velo': its border lies within."),
     ([*PLAIN, "🛶 🛶 🛶 [Ada](person)"], "of the tokens are unknown to the tokenizer."),
 ])
 def test_what_is_odd_about_the_marks_is_said_and_nothing_where_it_is_not(tokenizer, train, said):
@@ -44,7 +44,7 @@ def test_what_is_odd_about_the_marks_is_said_and_nothing_where_it_is_not(tokeniz
 
 def test_entities_that_are_cut_off_are_said(tokenizer):
     said = lines(tokenizer, [*PLAIN, "x " * 200 + "[Ada](person)"])
-    assert "1 training entities are not learned from whole, such as 'Ada': the text is cut" in said
+    assert "1 training entity not learned from whole, such as 'Ada': the text is cut" in said
 
 
 def test_a_type_of_which_only_the_test_knows_is_said(tokenizer):

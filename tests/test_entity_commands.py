@@ -55,7 +55,7 @@ def test_the_command_reports_trains_tests_and_saves(trained):
     assert "train 14 sentences" in printed
     assert "A list of the training names finds 0." in printed
     assert "test F1 by entity " in printed
-    assert "test entities whose names are not in training, " in printed
+    assert "with a name that training has not: " in printed
     assert "Warning: " in printed  # of a few sentences, no figure says much
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["task"] == "entities"
@@ -259,7 +259,7 @@ def test_test_data_of_ones_own_are_tested_with_and_not_learned_from(tmp_path):
     parts, said = data.split(sentences, test=[made(SENTENCES[0])])
     assert parts["test"] == [sentences[0]]
     assert sentences[0] not in parts["train"] + parts["validation"]
-    assert said == ["Left out of training, because the test data has them, too: 1 texts."]
+    assert said == ["Left out of training, because the test data has them, too: 1 text."]
 
 
 def test_copies_of_a_text_are_in_one_split_and_contradictions_in_none():
@@ -272,7 +272,7 @@ def test_copies_of_a_text_are_in_one_split_and_contradictions_in_none():
     assert all(len(splits) == 1 for splits in where.values())
     assert (sum(map(len, parts.values())), said) == (40, [])
     parts, said = data.split([*sentences, made("[Holm](person) has no doctor.")])
-    assert "marked differently elsewhere: 1 texts, such as 'Holm has no doctor.'" in said[0]
+    assert "marked differently elsewhere: 1 text, such as 'Holm has no doctor.'" in said[0]
     assert not any(s.text == "Holm has no doctor." for part in parts.values() for s in part)
 
 

@@ -18,7 +18,7 @@ from helpers.entities import (
     scores,
     spans,
 )
-from helpers.errors import LearnerError
+from helpers.errors import LearnerError, number_of
 from helpers.measure import Measured
 
 EPOCHS = {"fast": 6, "full": 6}  # chosen on the validation sentences of data/entities
@@ -89,8 +89,8 @@ def finetune(options, output, *, progress=True, on_step=None):
             fresh / "README.md")
     print(results["test"])
     new = metrics["unseen_names"]
-    print(f"Of {new['entities']} test entities whose names are not in training, {new['found']} "
-          "are found.")
+    print(f"Found of {number_of(new['entities'], 'test entity')} with a name that training has "
+          f"not: {new['found']}.")
     for warning in metrics["warnings"]:
         print(f"Warning: {warning}")
     return metrics
@@ -189,6 +189,6 @@ def _warnings(parts, found, listed, test):
     never = [t.name for t in test.by_type if t.n and not t.predicted]
     if never:
         lines.append(f"Never found: {', '.join(never)}.")
-    lines += [f"{t.name} has {t.n} entities in the test: its figures say little."
+    lines += [f"{t.name} has {number_of(t.n, 'entity')} in the test: its figures say little."
               for t in test.by_type if 0 < t.n < 10]
     return lines

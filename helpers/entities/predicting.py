@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers import answers, checkpoints, classifiers, command, paths, tables, texts
 from helpers.entities import reading, recognizer, scores, spans
-from helpers.errors import LearnerError
+from helpers.errors import LearnerError, number_of
 
 COLUMNS = ("id", "start", "end", "type", "words", "probability")
 COLOURS = (44, 42, 45, 46, 43, 41)  # of a terminal's background, for one type after the other
@@ -107,8 +107,8 @@ def predict_file(options, check_output, **reads):
     kinds = recognizer.types_of(model.config)
     each = ", ".join(f"{kind} {sum(e.type == kind for row in found for e, _ in row):,}"
                      for kind in kinds)
-    lines = [f"{sum(map(len, found)):,} entities ({each}) in {len(given):,} texts; saved in "
-             f"{output}"]
+    lines = [f"{number_of(sum(map(len, found)), 'entity')} ({each}) in "
+             f"{number_of(len(given), 'text')}; saved in {output}"]
     if sentences and any(s.entities for s in sentences):
         lines.append(str(scores.scores(sentences, [tuple(e for e, _ in row) for row in found])))
     return lines

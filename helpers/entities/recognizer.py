@@ -28,8 +28,10 @@ def load(asked, config, types, *, max_length, seed=0):
     names = spans.tag_names(types)
     with classifiers.loading(asked):
         tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         tokenizer.padding_side, tokenizer.model_max_length = "right", max_length
         config.update({
+            "pad_token_id": tokenizer.pad_token_id,
             "id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)},
             **{name: 0.0 for name in classifiers.DROPOUTS if hasattr(config, name)},
         })
