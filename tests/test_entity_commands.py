@@ -55,7 +55,7 @@ def test_the_command_reports_trains_tests_and_saves(trained):
     assert "train 14 sentences" in printed
     assert "A list of the training names finds 0." in printed
     assert "test F1 by entity " in printed
-    assert "with a name that training has not: " in printed
+    assert "Test entities whose names are not in training: " in printed
     assert "Warning: " in printed  # of a few sentences, no figure says much
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["task"] == "entities"

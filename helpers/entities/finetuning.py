@@ -89,8 +89,8 @@ def finetune(options, output, *, progress=True, on_step=None):
             fresh / "README.md")
     print(results["test"])
     new = metrics["unseen_names"]
-    print(f"Found of {number_of(new['entities'], 'test entity')} with a name that training has "
-          f"not: {new['found']}.")
+    print(f"Test entities whose names are not in training: {new['found']} of {new['entities']} "
+          "found.")
     for warning in metrics["warnings"]:
         print(f"Warning: {warning}")
     return metrics
