@@ -9,7 +9,7 @@ import pytest
 from entity_markup import made
 from transformers import pipeline
 
-from helpers import finetune, predict, training
+from helpers import classifiers, finetune, predict, training
 from helpers.entities import alignment, data, finetuning, predicting, reading, recognizer, scores
 from helpers.errors import LearnerError
 
@@ -284,4 +284,15 @@ def test_the_projects_sentences_share_no_name_with_its_test_and_do_with_test_see
     assert data.seen(known, parts["test"])[0] == 0
     found, every = data.seen(known, parts[data.SEEN])
     assert found > 0.8 * every
-    assert set(finetuning.EPOCHS) == {"fast", "full"}
+
+
+def test_the_recipe_fast_reads_entities_more_often_unless_told(tiny):
+    def recipe(*given, sentences=900):
+        options = finetune.parser().parse_args(["--output", "x", "--task", "entities", *given])
+        found = finetuning._recipe(options, classifiers.find(str(tiny))[0], sentences)
+        return found.name, found.epochs, found.learning_rate, found.head_rate
+
+    assert recipe() == ("fast", 4, 2e-4, 10)
+    assert recipe("--epochs", "2", "--learning-rate", "0.001") == ("fast", 2, 1e-3, 10)
+    assert recipe(sentences=160) == ("fast", 10, 2e-4, 10)  # 100 steps, or more
+    assert recipe("--recipe", "full") == ("full", 3, 1e-4, 1)
