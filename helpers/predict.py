@@ -4,8 +4,9 @@ python -m helpers.predict --model my-model --data new.csv --output answers.csv
 
 reads a file with a column of texts and writes one with a row for each: the id, the text, the
 class and the probabilities; several labels, or a number, as the model has learned. A model for
-pairs reads two columns, one for entities also the files that it learns from. Without --data it answers to what you type, one text at a time, or to
-each line that comes through a pipe; the two texts of a pair are parted by a tab.
+pairs reads two columns, one for entities also the files that it learns from. Without --data it
+answers to what you type, one text at a time, or to each line that comes through a pipe; the two
+texts of a pair are parted by a tab.
 """
 
 import argparse

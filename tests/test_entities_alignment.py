@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from entity_markup import made
-from transformers import DataCollatorForTokenClassification
+from transformers import AutoTokenizer, DataCollatorForTokenClassification
 
+from helpers import checkpoints
 from helpers.entities import alignment, spans
 from helpers.entities.spans import Entity
 from helpers.errors import LearnerError
@@ -57,9 +58,9 @@ def random_sentence(generator):
 
 @pytest.mark.parametrize("later_pieces", alignment.LATER_PIECES)
 @pytest.mark.parametrize("max_length", [8, 128])
-def test_every_entity_of_random_texts_comes_back_or_is_reported(
-    tokenizer, later_pieces, max_length
-):
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_every_entity_of_random_texts_comes_back_or_is_reported(name, later_pieces, max_length):
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints.find(name).path)
     generator = random.Random(max_length)
     sentences = [random_sentence(generator) for _ in range(1500)]
     encoded = alignment.encode(tokenizer, sentences, TYPES, max_length, later_pieces)
@@ -81,7 +82,7 @@ def test_every_entity_of_random_texts_comes_back_or_is_reported(
         if not words:
             assert list(found) == expected, (sentence, encoded.lost)
     assert whole > 300
-    assert len({each.reason for each in encoded.lost}) > 3
+    assert len({each.reason for each in encoded.lost}) > 3 or name == "gpt2"
 
 
 @pytest.mark.parametrize(("later_pieces", "labels"), [

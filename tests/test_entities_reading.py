@@ -5,6 +5,7 @@ the entities in brackets, or the words of the refusal.
 """
 
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -65,9 +66,9 @@ def notes_of(kind, name):
     ("label_studio", "03_skipped_and_empty.json", "nobody has marked it: 2 records (lines 1, 1)"),
     ("label_studio", "04_two_annotators.json", "another one has marked the same text before"),
     ("brat", "04_relations_and_notes.ann", "relations, attributes and notes are not read: 4"),
-    ("brat", "05_in_two_parts.ann", "1 entities in several parts, such as line 1"),
-    ("conll2", "04_iob1.txt", "columns of words and tags in column 2, IOB1; 1 sentences"),
-    ("conll2", "07_types_alone.txt", "types in column 2, types; 1 sentences, 2 entities (PER 1"),
+    ("brat", "05_in_two_parts.ann", "1 entity in several parts, such as line 1"),
+    ("conll2", "04_iob1.txt", "columns of words and tags in column 2, IOB1; 1 sentence"),
+    ("conll2", "07_types_alone.txt", "types in column 2, types; 1 sentence, 2 entities (PER 1"),
     ("conllu", "01_tags_in_misc.conllu", "tags in column 10, IOB2"),
 ])
 def test_what_was_found_out_and_left_out_is_said(kind, name, said):
@@ -110,3 +111,36 @@ def test_a_table_is_no_file_of_entities(tmp_path):
     with pytest.raises(LearnerError, match="is a table, and entities come in other files"):
         reading.read(tmp_path / "mine.parquet")
     assert not reading.has_entities(tmp_path / "mine.parquet")
+
+
+def changed(content, generator):
+    """Return bytes that are cut off, or in which a part is missing, doubled or another one."""
+    start, end = sorted(generator.sample(range(len(content) + 1), 2))
+    end = min(end, start + 12)
+    return generator.choice([
+        content[:start], content[:start] + content[end:], content[:end] + content[start:],
+        content[:start] + generator.choice([b"\n", b"\t", b'"', b"]", b"0", b"\xff", b"null"])
+        + content[end:]])
+
+
+@pytest.mark.parametrize("kind", TRUTHS)
+def test_a_damaged_file_is_read_or_refused_in_a_line_or_two_and_nothing_else(kind, tmp_path):
+    generator = random.Random(kind)
+    refused = 0
+    for name in TRUTHS[kind]:
+        for file in CASES.glob(f"{kind}/{Path(name).stem}.*"):
+            shutil.copy(file, tmp_path)
+        file = tmp_path / name
+        for content in [changed(file.read_bytes(), generator) for _ in range(25)
+                        if file.stat().st_size > 1]:
+            file.write_bytes(content)
+            try:
+                found = reading.read(file)
+            except LearnerError as error:
+                refused += 1
+                assert len(str(error).splitlines()) <= 2
+                continue
+            for sentence in found.sentences:  # what is read is right in itself
+                assert spans.sentence(sentence.text, sentence.entities, id=sentence.id,
+                                      kind=sentence.kind) == (sentence, [])
+    assert refused > 10

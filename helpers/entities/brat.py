@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from helpers.entities import offsets, spans
-from helpers.errors import LearnerError, short
+from helpers.errors import LearnerError, number_of, short
 
 _MARK = re.compile(r"T\S*[\t ]+(\S+)[\t ]+(\d+ \d+(?:;\d+ \d+)*)(?:[\t ](.*))?")
 _OTHERS = "REAMN#*"  # relations, events, attributes, modifications, normalizations, notes
@@ -47,10 +47,11 @@ def read(text, lines, name):
         marks, torn, others = _marks(text, lines, name)
     (whole,), notes = offsets.read([offsets.Marked(text, marks, 1)], name)
     if torn:
-        notes.append(f"{name}: left out, because a tag a word cannot say it: {len(torn)} entities "
-                     f"in several parts, such as line {torn[0]}.")
+        notes.append(f"{name}: left out, because a tag a word cannot say it: "
+                     f"{number_of(len(torn), 'entity')} in several parts, such as line {torn[0]}.")
     if others:
-        notes.append(f"{name}: relations, attributes and notes are not read: {others} lines.")
+        notes.append(f"{name}: relations, attributes and notes are not read: "
+                     f"{number_of(others, 'line')}.")
     return _by_line(whole), notes
 
 

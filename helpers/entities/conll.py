@@ -29,13 +29,14 @@ class _Block:
 def looks_like(lines):
     """Say whether lines are words with a tag in one of several columns."""
     rows = [_cells(line) for line in lines[:2000] if _is_row(line)]
-    rows = [row for row in rows if len(row) > 1] if len(rows) < 2 * sum(
-        len(row) > 1 for row in rows) else []
-    columns = range(max(map(len, rows), default=0))
-    # In the last one may be mistakes, or bare types and many an O.
-    return any(all(_is_tag(row[place]) for row in rows if len(row) > place)
-               for place in columns) or sum(
-        _is_tag(row[-1]) or bool(len(row) > _MISC and _IN_MISC.search(row[_MISC]))
+    widths = Counter(map(len, rows))
+    width, count = widths.most_common(1)[0] if rows else (0, 0)
+    if width < 2 or count <= 0.5 * len(rows):
+        return False
+    rows = [row for row in rows if len(row) == width]
+    # In the last column may be mistakes, or bare types and many an O.
+    return any(all(_is_tag(row[place]) for row in rows) for place in range(width)) or sum(
+        _is_tag(row[-1]) or bool(width > _MISC and _IN_MISC.search(row[_MISC]))
         for row in rows) > 0.3 * len(rows)
 
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from helpers import markup, paths
 from helpers.entities import reading
-from helpers.errors import LearnerError
+from helpers.errors import LearnerError, number_of, short
 
 SPLITS = ("train", "validation", "test")
 SEEN = "test_seen"  # the project's test sentences whose names are in training, too
@@ -40,12 +40,13 @@ def split(sentences, seed=0, *, test=None):
            if len({(s.text, s.entities) for s in group}) > 1
            and len({s.text for s in group}) == 1]
     if odd:
-        said.append(f"Left out, because the same text is marked differently elsewhere: {len(odd)} "
-                    f"texts, such as {groups[odd[0]][0].text[:60]!r}.")
+        first = short(groups[odd[0]][0].text, 60)
+        said.append("Left out, because the same text is marked differently elsewhere: "
+                    f"{number_of(len(odd), 'text')}, such as {first!r}.")
     held = {markup.folded(s.text) for s in test or ()} & groups.keys()
     if held:
-        said.append(f"Left out of training, because the test data has them, too: {len(held)} "
-                    "texts.")
+        said.append("Left out of training, because the test data has them, too: "
+                    f"{number_of(len(held), 'text')}.")
     kept = [groups[key] for key in groups if key not in held and key not in set(odd)]
     with_entities = sum(any(s.entities for s in group) for group in kept)
     if with_entities < FEWEST:

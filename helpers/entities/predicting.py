@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers import answers, checkpoints, classifiers, command, paths, tables, texts
 from helpers.entities import reading, recognizer, scores, spans
-from helpers.errors import LearnerError
+from helpers.errors import LearnerError, number_of
 
 COLUMNS = ("id", "start", "end", "type", "words", "probability")
 COLOURS = (44, 42, 45, 46, 43, 41)  # of a terminal's background, for one type after the other
@@ -16,28 +16,26 @@ COLOURS = (44, 42, 45, 46, 43, 41)  # of a terminal's background, for one type a
 def is_recognizer(asked):
     """Say whether a folder, or a name on the Hub, is that of a model that labels tokens."""
     folder = Path(asked).expanduser()
-    if folder.is_dir():
-        file = folder / "config.json"
-    elif str(asked).count("/") == 1 and not folder.exists() and asked not in checkpoints.NAMES:
-        from transformers.utils import cached_file
-
-        file = cached_file(str(asked), "config.json", _raise_exceptions_for_missing_entries=False,
-                           _raise_exceptions_for_connection_errors=False,
-                           _raise_exceptions_for_gated_repo=False)
-    else:
-        return False
     try:
+        if folder.is_dir():
+            file = folder / "config.json"
+        elif str(asked).count("/") == 1 and not folder.is_absolute():
+            from transformers.utils import cached_file
+
+            file = cached_file(str(asked), "config.json")
+        else:
+            return False
         config = json.loads(Path(file).read_text(encoding="utf-8"))
         return any(name.endswith("ForTokenClassification") for name in config["architectures"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):  # whoever loads it says what is wrong
         return False
 
 
 def refuse(asked):
     """Raise LearnerError for a model that labels tokens, where one is wanted for whole texts."""
     if is_recognizer(asked):
-        raise LearnerError(f"{asked} finds entities, and gives no class to a text. Use the command "
-                           "helpers.predict, or helpers.entities.recognizer.find.")
+        raise LearnerError(f"{asked} finds entities, and gives no class to a text. Use the "
+                           "command helpers.predict, or helpers.entities.recognizer.find.")
 
 
 def load(asked):
@@ -55,8 +53,8 @@ def load(asked):
             asked, dtype=torch.float32, output_loading_info=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(asked, trust_remote_code=False)
     if report["missing_keys"]:
-        raise LearnerError(f"The weights of {asked} are not whole: {report['missing_keys'][0]} is "
-                           "missing. Fetch or train it again.")
+        raise LearnerError(f"The weights of {asked} are not whole: {min(report['missing_keys'])} "
+                           "is missing. Fetch or train it again.")
     recognizer.types_of(model.config)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
@@ -109,8 +107,8 @@ def predict_file(options, check_output, **reads):
     kinds = recognizer.types_of(model.config)
     each = ", ".join(f"{kind} {sum(e.type == kind for row in found for e, _ in row):,}"
                      for kind in kinds)
-    lines = [f"{sum(map(len, found)):,} entities ({each}) in {len(given):,} texts; saved in "
-             f"{output}"]
+    lines = [f"{number_of(sum(map(len, found)), 'entity')} ({each}) in "
+             f"{number_of(len(given), 'text')}; saved in {output}"]
     if sentences and any(s.entities for s in sentences):
         lines.append(str(scores.scores(sentences, [tuple(e for e, _ in row) for row in found])))
     return lines

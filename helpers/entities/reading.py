@@ -10,7 +10,7 @@ from pathlib import Path
 from helpers import encodings, files
 from helpers.entities import brat, conll, offsets, records
 from helpers.entities.offsets import Read
-from helpers.errors import LearnerError
+from helpers.errors import LearnerError, number_of
 
 FORMATS = ("JSON lines with entities ([start, end, type]), the JSON of spaCy, Prodigy, Doccano or "
            "Label Studio, a .txt and an .ann of brat, or columns with a word and a tag a line")
@@ -105,7 +105,7 @@ def _counted(sentences, called, name, notes):
     kinds = Counter(entity.type for sentence in sentences for entity in sentence.entities)
     each = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common(8))
     return Read(sentences, called, [
-        f"{name}: {called}; {len(sentences):,} sentences, {kinds.total():,} entities"
-        f"{f' ({each})' if each else ''}.", *notes])
+        f"{name}: {called}; {number_of(len(sentences), 'sentence')}, "
+        f"{number_of(kinds.total(), 'entity')}{f' ({each})' if each else ''}.", *notes])
 
 

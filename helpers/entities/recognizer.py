@@ -28,8 +28,10 @@ def load(asked, config, types, *, max_length, seed=0):
     names = spans.tag_names(types)
     with classifiers.loading(asked):
         tokenizer = AutoTokenizer.from_pretrained(config.name_or_path)
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         tokenizer.padding_side, tokenizer.model_max_length = "right", max_length
         config.update({
+            "pad_token_id": tokenizer.pad_token_id,
             "id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)},
             **{name: 0.0 for name in classifiers.DROPOUTS if hasattr(config, name)},
         })
@@ -39,17 +41,24 @@ def load(asked, config, types, *, max_length, seed=0):
     return model, tokenizer
 
 
-def types_of(config):
-    """Return the types that a model with this config finds, in the order of its labels.
+def tags_of(config):
+    """Return the tags that a model with this config gives, in the order of its outputs.
 
-    Raises LearnerError if its labels are not the tags of IOB2.
+    Raises LearnerError if they are not O and tags that name types, in one of the schemes of
+    `spans`.
     """
     names = [str(config.id2label[i]) for i in range(config.num_labels)]
-    types = tuple(name[2:] for name in names if name.startswith("B-"))
-    if not types or names != spans.tag_names(types):
-        raise LearnerError(f"The model's labels are {', '.join(names[:6])}, …, and not O, then "
-                           "B- and I- of each type. Use transformers.pipeline for it.")
-    return types
+    if spans.OUTSIDE not in names or len(names) < 2:
+        raise LearnerError(f"The labels of the model are {', '.join(names[:4])}, …, and O for "
+                           "what is no entity is not among them, so it cannot be told what it "
+                           "finds.")
+    return names
+
+
+def types_of(config):
+    """Return the types that a model with this config finds, in the order of its labels."""
+    kinds = [spans.parted(tag)[1] for tag in tags_of(config)]
+    return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
 
 
 def loader(encoded, tokenizer, batch_size=16, *, train=False, seed=0):
@@ -104,22 +113,23 @@ def find_probable(model, tokenizer, texts, *, batch_size=32, max_length=None, pr
 
     The probability is that of the type, the mean over the entity's words. Otherwise as `find`.
     """
-    names = spans.tag_names(types := types_of(model.config))
+    names = tags_of(model.config)
+    kinds = [spans.parted(tag)[1] for tag in names]
     found = []
     for words, answers in answers_to_words(model, tokenizer, texts, batch_size, max_length,
                                            progress):
         there = [i for i in range(len(words)) if not answers[i].isnan().any()]
         tags = [names[answers[i].argmax()] for i in there]
         entities = spans.entities_of([words[i] for i in there], tags)
-        found.append([(entity, _probability(entity, types, words, there, answers))
+        found.append([(entity, _probability(entity, kinds, words, there, answers))
                       for entity in entities])
     return found
 
 
-def _probability(entity, types, words, there, answers):
+def _probability(entity, kinds, words, there, answers):
     inside = [i for i in there if entity.start <= words[i][0] and words[i][1] <= entity.end]
-    begin = 1 + 2 * types.index(entity.type)
-    return float(answers[inside][:, begin : begin + 2].sum(1).mean())
+    tags = [i for i, kind in enumerate(kinds) if kind == entity.type]
+    return float(answers[inside][:, tags].sum(1).mean())
 
 
 @torch.inference_mode()

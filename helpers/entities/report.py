@@ -3,7 +3,7 @@
 from collections import Counter
 
 from helpers.entities import baselines, data, scores, spans
-from helpers.errors import short
+from helpers.errors import number_of, short
 
 FEW = 20  # entities of a type to learn from, below which it is said
 
@@ -17,8 +17,8 @@ def report(parts, encoded, tokenizer):
     train, test = parts["train"], parts["test"]
     known = baselines.names(train)
     return [
-        "; ".join(f"{name} {len(part):,} sentences, "
-                  f"{sum(len(s.entities) for s in part):,} entities"
+        "; ".join(f"{name} {number_of(len(part), 'sentence')}, "
+                  f"{number_of(sum(len(s.entities) for s in part), 'entity')}"
                   for name, part in parts.items()) + ".",
         *_types(parts),
         *_contradictions(train, known),
@@ -39,8 +39,8 @@ def _types(parts):
     folded = Counter(kind.casefold() for kind in every)
     if alike := [kind for kind in every if folded[kind.casefold()] > 1]:
         lines.append(f"Types that differ in capitals alone are two types: {', '.join(alike)}.")
-    lines += [f"{short(kind)} has {counts['train'][kind]} entities to learn from: too few to be "
-              "found well." for kind in every if counts["train"][kind] < FEW]
+    lines += [f"{short(kind)} has {number_of(counts['train'][kind], 'entity')} to learn from: too "
+              "few to be found well." for kind in every if counts["train"][kind] < FEW]
     return lines
 
 
@@ -56,13 +56,13 @@ def _contradictions(train, known):
     lines, two = [], {name: c for name, c in kinds.items() if len(c) > 1}
     if two:
         name = max(two, key=lambda each: two[each].total())
-        lines.append(f"{len(two)} names have several types, such as {short(name)!r}: "
+        lines.append(f"{number_of(len(two), 'name')} with several types, such as {short(name)!r}: "
                      f"{', '.join(f'{kind} {n}' for kind, n in two[name].most_common())}. That is "
                      "right where they mean several things.")
     if plain:
         name, count = plain.most_common(1)[0]
-        lines.append(f"{len(plain)} names stand unmarked elsewhere, such as {short(name)!r}, "
-                     f"{count} times. Were they forgotten?")
+        lines.append(f"{number_of(len(plain), 'name')} unmarked elsewhere, such as "
+                     f"{short(name)!r}, {number_of(count, 'time')}. Were they forgotten?")
     return lines
 
 
@@ -78,8 +78,8 @@ def _lengths(train, encoded, tokenizer):
     for reason, several in reasons.items():
         first = several[0]
         name = train[first.sentence].text[first.entity.start : first.entity.end]
-        lines.append(f"{len(several)} training entities are not learned from whole, such as "
-                     f"{short(name)!r}: {reason}.")
+        lines.append(f"{number_of(len(several), 'training entity')} not learned from whole, such "
+                     f"as {short(name)!r}: {reason}.")
     return lines
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers import scores as text_scores
 from helpers.entities import mistakes, spans
-from helpers.errors import LearnerError, short
+from helpers.errors import LearnerError, number_of, short
 
 DRAWS = 1000
 
@@ -83,7 +83,8 @@ class Scores:
         low, high = self.interval
         kinds = ", ".join(f"{n} {kind}" for kind, n in self.kinds().items())
         return "\n".join([*lines, f"F1 by entity {self.f1:.3f} (95 %: {low:.2f} to {high:.2f}, "
-                          f"{self.n} entities in {self.sentences} sentences), relaxed "
+                          f"{number_of(self.n, 'entity')} in "
+                          f"{number_of(self.sentences, 'sentence')}), relaxed "
                           f"{self.relaxed_f1:.3f}; tags right {self.token_accuracy:.3f}, where "
                           f"always O has {self.outside_share:.3f}",
                           f"mistakes: {kinds}"])
