@@ -3,7 +3,7 @@
 from helpers.checks import Exercise
 
 
-def _tags(words, entities, inside="I", border=lambda start, end: end):
+def _tags(words, entities, *, inside="I", border=lambda start, end: end):
     """Tag each word, given as (start, end), with the entity that it lies in."""
     tags = ["O"] * len(words)
     for first, last, kind in entities:
@@ -24,7 +24,7 @@ def _iob1(words, entities):
     return tags
 
 
-def _labels(word_ids, tags, special=-100, later=None):
+def _labels(word_ids, tags, *, special=-100, later=None):
     """Label the first piece of each word; `later` labels the others from the word's label."""
     labels, before = [], None
     for word in word_ids:
@@ -44,7 +44,7 @@ def _last_piece(word_ids, tags):
             for word, after in zip(word_ids, following, strict=True)]
 
 
-def _entities(tags, neighbours=True, types=True, last=True, end=1):
+def _entities(tags, *, neighbours=True, types=True, last=True, end=1):
     """Return (first word, end, type) of each entity in IOB2 tags; the switches are mistakes."""
     found, going = [], None
     for i, tag in enumerate([*tags, "O"]):
@@ -94,7 +94,7 @@ def _every_sentence_together(true, found):
     return _f1(len(a & b), len(a), len(b))
 
 
-def _kind(true, found, border_first=False):
+def _kind(true, found, *, border_first=False):
     if found is None or true is None:
         return "missed" if found is None else "invented"
     if true == found:
