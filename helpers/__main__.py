@@ -5,7 +5,7 @@ python -m helpers run        run every notebook from top to bottom, without a br
 python -m helpers test       run the tests
 python -m helpers preflight  say what this machine has and what it lacks
 python -m helpers finetune   fine-tune a model on your own texts
-python -m helpers predict    let a fine-tuned model classify texts
+python -m helpers predict    let a fine-tuned model answer to texts
 python -m helpers stamp      write the repository's address into everything that names it
 python -m helpers site       build the site of the series from notebooks and documents
 python -m helpers pack       put all that a class without a network needs into a folder

@@ -1,5 +1,8 @@
 """A model's answers as a table: the columns of each task, what they count, how well they score."""
 
+import csv
+import functools
+
 from helpers import classes, columns, labels, quantities, rows, tables
 from helpers.tasks import Number
 
@@ -109,3 +112,34 @@ def _known(task, written):
     return [None if label == "" else [numbers[classes.key(one)]
                                       for one in labels.parted(label, separator)
                                       if classes.key(one) in numbers] for label in written]
+
+
+def _delimited(table, path, separator=","):
+    """Write UTF-8 with every text quoted, for it may hold any kind of line end."""
+    table.to_csv(path, sep=separator, index=False, encoding="utf-8", lineterminator="\n",
+                 quoting=csv.QUOTE_NONNUMERIC)
+
+
+def _workbook(table, path):
+    """Write a workbook in which a text that begins with = is a text, and no formula."""
+    import pandas as pd
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    def allowed(cell):
+        return ILLEGAL_CHARACTERS_RE.sub(" ", cell) if isinstance(cell, str) else cell
+
+    table = table.map(allowed).rename(columns=allowed)
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        table.to_excel(writer, index=False)
+        for row in writer.book.active.iter_rows():
+            for cell in row:
+                if cell.data_type == "f":
+                    cell.data_type = "s"
+
+
+WRITERS = {
+    ".csv": _delimited, ".tsv": functools.partial(_delimited, separator="\t"),
+    ".jsonl": lambda table, path: table.to_json(path, orient="records", lines=True,
+                                                force_ascii=False),
+    ".parquet": lambda table, path: table.to_parquet(path, index=False), ".xlsx": _workbook,
+}

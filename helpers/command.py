@@ -41,7 +41,8 @@ def data_options(parser):
                  label="the column of the labels, likewise; several, with commas, where each "
                  "says yes or no to a label")
     add = parser.add_argument
-    add("--task", choices=TASKS, help="what is to be learned (default: told from the labels)")
+    add("--task", choices=(*TASKS, "entities"),
+        help="what is to be learned (default: told from the labels)")
     add("--drop-empty", action="store_true", help="leave out rows without a text or a label")
     add("--share", type=share, default=1.0, metavar="S",
         help="read only this share of the rows, such as 0.1, drawn by chance")
@@ -51,6 +52,15 @@ def reading(options):
     """Return what `data_options` read beside the file itself, as `texts.load` takes it."""
     names = ("text", "label", "task", "header", "encoding", "drop_empty", "clean", "share")
     return {name: getattr(options, name) for name in names}
+
+
+def needs_data(options):
+    """Return the first option given that says how to read a file, or None."""
+    given = {**vars(options), "no_header": not options.header, "share": options.share != 1,
+             "task": options.task in TASKS}
+    names = ("test_data", "text", "label", "task", "no_header", "encoding", "drop_empty", "clean",
+             "share")
+    return next((f"--{name.replace('_', '-')}" for name in names if given[name]), None)
 
 
 def said(message):

@@ -19,6 +19,12 @@ def where(rows):
     return f"{len(rows):,} rows ({', '.join(map(str, rows[:3]))}{', …' if len(rows) > 3 else ''})"
 
 
+def number_of(count, what):
+    """Return how many there are of something, such as "1 entity" or "2,300 entities"."""
+    more = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else more}"
+
+
 def listed(values):
     """Return the first five of several values, as short as a message needs them."""
     values = [short(value) for value in values]

@@ -37,6 +37,7 @@ from helpers import (
     texts,
     training,
 )
+from helpers.entities import finetuning
 from helpers.errors import LearnerError
 from helpers.measure import Measured
 from helpers.recipes import RECIPES, choose_precision, choose_recipe
@@ -64,6 +65,8 @@ tasks:
            one with lists. Each has a probability of its own, and a threshold that is chosen on the
            validation texts; F1 by label, micro and macro.
   number   one number: correlation and mean error. The model answers on the scale of the file.
+  entities names in a text and their types, from marks: JSON, CoNLL, brat (notebook 09). The
+           recipe fast has four epochs then, at twice its rate.
   Each may be of one text or of a pair: --text question1,question2.
 
 long texts:
@@ -103,6 +106,8 @@ def finetune(options, *, progress=True, on_step=None):
     that diverges, and a lack of memory or disk.
     """
     output = check(options.output, options.overwrite)
+    if options.task == "entities":
+        return finetuning.finetune(options, output, progress=progress, on_step=on_step)
     state = _state(progress)
     first = state.is_main_process
     progress = progress and first
@@ -288,7 +293,9 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     reader = parser()
     options = reader.parse_args(arguments)
-    if not options.data and (lost := _needs_data(options)):
+    if options.task == "entities" and (lost := finetuning.refused(options, reader)):
+        reader.error(f"{lost} is not for --task entities: leave it out")
+    if not options.data and (lost := command.needs_data(options)):
         reader.error(f"{lost} goes with --data")
     if options.restarts and not options.processes:
         reader.error("--restarts goes with --processes")
@@ -307,7 +314,7 @@ def main(arguments=None):
                   f"{options.output}")
     except LearnerError as error:
         if not parallel.leave_message(error):
-            print(command.said(str(error)), file=sys.stderr)
+            print(command.said(str(error)) + finetuning.hint(options), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = " without --overwrite" if options.overwrite else ""
@@ -320,14 +327,6 @@ def main(arguments=None):
         print("Stopped: what is printed goes into a pipe that is closed.", file=sys.stderr)
         return command.pipe_closed()
     return _push(options) if _is_first() and not parallel.was_launched() else 0
-
-
-def _needs_data(options):
-    """Return the first option given that says how to read a file, or None."""
-    given = {**vars(options), "no_header": not options.header, "share": options.share != 1}
-    names = ("test_data", "text", "label", "task", "no_header", "encoding", "drop_empty", "clean",
-             "share")
-    return next((f"--{name.replace('_', '-')}" for name in names if given[name]), None)
 
 
 def _push(options):

@@ -4,14 +4,13 @@ python -m helpers.predict --model my-model --data new.csv --output answers.csv
 
 reads a file with a column of texts and writes one with a row for each: the id, the text, the
 class and the probabilities; several labels, or a number, as the model has learned. A model for
-pairs reads two columns. Without --data it answers to what you type, one text at a time, or to
-each line that comes through a pipe; the two texts of a pair are parted by a tab.
+pairs reads two columns, one for entities also the files that it learns from. Without --data it
+answers to what you type, one text at a time, or to each line that comes through a pipe; the two
+texts of a pair are parted by a tab.
 """
 
 import argparse
 import contextlib
-import csv
-import functools
 import math
 import os
 import sys
@@ -30,6 +29,7 @@ from helpers import (
     texts,
     training,
 )
+from helpers.entities import predicting
 from helpers.errors import LearnerError
 
 BAR, MOST_BARS = 30, 10  # the width of a bar, and how many a terminal shows
@@ -42,6 +42,8 @@ EPILOG = """output:
   between them, then comes the probability of each; of a number, only the number. The text stands
   there as in --data, also where HTML was taken out for the model; where the model was trained
   with --clean, that is done without being asked for.
+  Of entities, .jsonl has a line for each text, with [start, end, type] and the probability of
+  each; a table has a row for each entity: id, start, end, type, words and probability.
 """
 
 
@@ -73,6 +75,7 @@ def load(asked):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     checkpoints.quiet()
+    predicting.refuse(asked)
     place = _place(asked)
     with classifiers.loading(asked, "a folder that helpers.finetune made, or a text classifier's "
                                     "name on the Hub"):
@@ -218,7 +221,7 @@ def predict_file(options, *, progress=True):
                            options.clean, options.long, progress)
     table.insert(0, "id", ids)
     with paths.replacing(output) as temporary:
-        WRITERS[output.suffix.lower()](table, temporary)
+        answers.WRITERS[output.suffix.lower()](table, temporary)
     keep = options.long or getattr(model.config, "long_texts", "head")
     task = tasks.of_config(model.config)
     return [*_counted(table, task, cut, most, keep, output),
@@ -244,9 +247,9 @@ def check_output(output, data, overwrite=False):
     Raises LearnerError if something is there that would be lost, or nothing can be written.
     """
     place, source = Path(output).expanduser().absolute(), Path(data).expanduser()
-    if place.suffix.lower() not in WRITERS:
+    if place.suffix.lower() not in answers.WRITERS:
         raise LearnerError(f"--output {tables.short(output, 80)}: give it one of these endings: "
-                           f"{', '.join(WRITERS)}")
+                           f"{', '.join(answers.WRITERS)}")
     with command.writable(output, place):  # better now than after predicting
         if place.is_dir():
             raise LearnerError(f"{output} is a folder. --output is a file in it.")
@@ -257,37 +260,6 @@ def check_output(output, data, overwrite=False):
             raise LearnerError(f"{output} is there already. It is kept: choose another --output, "
                                "or replace it with --overwrite.")
     return place
-
-
-def _delimited(table, path, separator=","):
-    """Write UTF-8 with every text quoted, for it may hold any kind of line end."""
-    table.to_csv(path, sep=separator, index=False, encoding="utf-8", lineterminator="\n",
-                 quoting=csv.QUOTE_NONNUMERIC)
-
-
-def _workbook(table, path):
-    """Write a workbook in which a text that begins with = is a text, and no formula."""
-    import pandas as pd
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    def allowed(cell):
-        return ILLEGAL_CHARACTERS_RE.sub(" ", cell) if isinstance(cell, str) else cell
-
-    table = table.map(allowed).rename(columns=allowed)
-    with pd.ExcelWriter(path, engine="openpyxl") as writer:
-        table.to_excel(writer, index=False)
-        for row in writer.book.active.iter_rows():
-            for cell in row:
-                if cell.data_type == "f":
-                    cell.data_type = "s"
-
-
-WRITERS = {
-    ".csv": _delimited, ".tsv": functools.partial(_delimited, separator="\t"),
-    ".jsonl": lambda table, path: table.to_json(path, orient="records", lines=True,
-                                                force_ascii=False),
-    ".parquet": lambda table, path: table.to_parquet(path, index=False), ".xlsx": _workbook,
-}
 
 
 # A terminal, and a pipe.
@@ -347,7 +319,9 @@ def main(arguments=None):
     reading = {name: getattr(options, name) for name in ("max_length", "batch_size", "clean")}
     reading["keep"] = options.long
     try:
-        if options.data is not None:
+        if predicting.is_recognizer(options.model) and sys.stdin is not None:
+            predicting.run(options, check_output)
+        elif options.data is not None:
             print(*predict_file(options), sep="\n")
         elif sys.stdin is None:
             reader.error("there is nobody to ask for texts: name a file with --data and --output")

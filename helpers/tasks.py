@@ -23,7 +23,8 @@ IN_WORDS = {"class": "one class a text", "labels": "several labels a text",
 # The figure of each task that stands for all: its name in metrics.json, and in words.
 HEADLINES = {"accuracy": ("interval_95", "accuracy"),
              "micro_f1": ("micro_f1_interval_95", "micro F1"),
-             "pearson": ("pearson_interval_95", "correlation")}
+             "pearson": ("pearson_interval_95", "correlation"),
+             "f1": ("interval_95", "F1 by entity")}
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,37 @@ def test_each_machine_gets_the_wheel_that_it_can_run(index, repository, tmp_path
     assert wheels_of(tmp_path / "pack") == ["compiled-1.0"] * 4 + ["win_only-1.0"]
 
 
+def test_of_what_has_no_wheel_one_is_built_that_serves_every_machine(
+    index, repository, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lock, "SOURCES", ("written",))
+    tiny_index.source(index, "written")
+    tiny_index.require(repository, ["written==1.0"])
+    pack.pack(tmp_path / "pack", list(lock.PLATFORMS), ["3.12"])
+    targets = install.read_manifest(tmp_path / "pack")["targets"]
+    assert [t["wheels"][0] for t in targets] == ["written-1.0-py3-none-any.whl"] * 4
+    (index / "written-1.0.tar.gz").unlink()
+    pack.pack(tmp_path / "pack", list(lock.PLATFORMS), ["3.12"])  # what is there is kept
+    assert wheels_of(tmp_path / "pack") == ["written-1.0"]
+
+
+def test_a_wheel_that_is_built_for_this_machine_alone_is_not_packed(
+    index, repository, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lock, "SOURCES", ("written",))
+    tiny_index.source(index, "written", tag="py3-none-linux_x86_64")
+    tiny_index.require(repository, ["written==1.0"])
+    with pytest.raises(LearnerError, match=r"written-1.0-py3-none-linux.* was built for this"):
+        pack.pack(tmp_path / "pack", ["windows-x86_64"], ["3.12"])
+    monkeypatch.setattr(lock, "SOURCES", ())
+    with pytest.raises(LearnerError, match=r"no wheel of written==1.0"):
+        pack.pack(tmp_path / "other", ["windows-x86_64"], ["3.12"])
+
+
+def test_only_what_is_pinned_is_built_from_source():
+    assert set(lock.SOURCES) <= set(requirements.pinned())
+
+
 @pytest.mark.parametrize("tags", [[], UNFIT], ids=["no wheel", "none that fits"])
 def test_a_wheel_that_does_not_exist_is_named(index, repository, tmp_path, tags):
     for tag in tags:

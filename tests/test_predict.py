@@ -239,7 +239,7 @@ def test_a_write_that_fails_leaves_what_was_there(run, tmp_path, monkeypatch):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(predict.WRITERS, ".csv", full)
+    monkeypatch.setitem(answers.WRITERS, ".csv", full)
     status, said, place = run("--overwrite")
     assert status == 2
     assert "No space left" in said

@@ -3,7 +3,9 @@
 Its wheels are real ones: built here, read and installed by pip.
 """
 
+import io
 import subprocess
+import tarfile
 import zipfile
 from importlib import metadata
 
@@ -26,6 +28,37 @@ def wheel(folder, name, version="1.0", *, files=None, requires=(), tag="py3-none
         for file, content in files.items():
             archive.writestr(file, content)
     return path
+
+
+# Builds the wheel of a source package, with no other package at hand.
+BACKEND = """
+import zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    information = "{name}-1.0.dist-info"
+    with zipfile.ZipFile(f"{{wheel_directory}}/{name}-1.0-{tag}.whl", "w") as archive:
+        archive.writestr("{name}.py", "version = '1.0'")
+        archive.writestr(f"{{information}}/METADATA",
+                         "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        archive.writestr(f"{{information}}/WHEEL",
+                         "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: {tag}\\n")
+        archive.writestr(f"{{information}}/RECORD", "")
+    return "{name}-1.0-{tag}.whl"
+"""
+
+
+def source(folder, name, tag="py3-none-any"):
+    """Write a package that is there as source alone; its wheel will have this tag."""
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        for file, content in {
+            "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+            "backend.py": BACKEND.format(name=name, tag=tag),
+            "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+                              "backend-path = ['.']\n",
+        }.items():
+            entry = tarfile.TarInfo(f"{name}-1.0/{file}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content.encode()))
 
 
 def pip_wheel(folder):

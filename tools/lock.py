@@ -21,6 +21,8 @@ FILE = "tools/lock.txt"
 COMMAND = "python -m tools.lock"
 GLIBC = 28  # the newest 2.x that a packed wheel may need: Debian 10, Ubuntu 20.04, RHEL 8
 MACOS = 14  # the oldest that torch's own wheels run on
+# What PyPI has as source alone: pure Python, so that a wheel that is built here runs anywhere.
+SOURCES = ("seqeval",)
 CUDA = ("nvidia-", "cuda-", "triton")  # how the names of what only torch for NVIDIA needs begin
 MARKERS = ("os_name", "sys_platform", "platform_system", "platform_machine")
 
@@ -129,11 +131,15 @@ def make():
             f"--no-emit-package={requirements.PROJECT}", f"--custom-compile-command={COMMAND}",
             given="\n".join(["pip", *project["build-system"]["requires"]]),
         )
+        wheels = fresh.with_name("wheels.txt")
+        wheels.write_text("".join(
+            f"{requirement}\n" for requirement in _parsed(fresh.read_text(encoding="utf-8"))
+            if requirement.name not in SOURCES), encoding="utf-8")
         for platform in PLATFORMS.values():
             for python in requirements.PYTHONS:
                 print(f"Looking for the wheels for {Target(platform, python)}", flush=True)
                 _run_uv("install", "--dry-run", "--no-deps", "--only-binary=:all:",
-                        f"--target={fresh.parent}", f"--requirements={fresh}",
+                        f"--target={fresh.parent}", f"--requirements={wheels}",
                         f"--python-platform={platform.uv}", f"--python-version={python}")
 
 

@@ -214,9 +214,10 @@ def _download_wheels(folder, manifest, target, entry, lines):
     home.mkdir(exist_ok=True)
     wheels = {_line_of(name): name for name in entry["wheels"]}
     lacking = [line for line in lines if line not in wheels]
-    from_pypi = [line for line in lacking if not line.endswith("+cpu")]
-    batches = [from_pypi[i:i + AT_ONCE] for i in range(0, len(from_pypi), AT_ONCE)]
-    for batch in [*batches, *([line] for line in lacking if line.endswith("+cpu"))]:
+    alone = [line for line in lacking if line.endswith("+cpu") or _is_source(line)]
+    together = [line for line in lacking if line not in alone]
+    batches = [together[i:i + AT_ONCE] for i in range(0, len(together), AT_ONCE)]
+    for batch in [*batches, *([line] for line in alone)]:
         print(f"{target}: {len(wheels)} of {len(lines)} packages are there", flush=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
             _run_pip(target, batch, incoming)
@@ -241,23 +242,37 @@ def _line_of(wheel):
     return f"{lock.normalized(name)}=={version}"
 
 
+def _is_source(line):
+    """Say whether the package of a line of the lock is built here, from its source."""
+    return line.partition("==")[0] in lock.SOURCES
+
+
 def _run_pip(target, lines, incoming):
-    """Let pip download one wheel for each line; raises LearnerError if it does not."""
+    """Let pip bring one wheel for each line: download it, or build one that runs anywhere.
+
+    Raises LearnerError if it does not.
+    """
     for_cpu = lines[0].endswith("+cpu")
+    if _is_source(lines[0]):
+        how = ["wheel", "--wheel-dir", incoming]
+    else:
+        how = ["download", "--only-binary=:all:", "--dest", incoming,
+               f"--python-version={target.python}", "--implementation=cp",
+               *(f"--platform={tag}" for tag in target.platform.tags),
+               *(["--retries=2", f"--extra-index-url={CPU_INDEX}"] if for_cpu else [])]
     done = subprocess.run(
-        [
-            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-            "--disable-pip-version-check", "--progress-bar=off", "--no-color", "--dest", incoming,
-            f"--python-version={target.python}", "--implementation=cp",
-            *(f"--platform={tag}" for tag in target.platform.tags),
-            *(["--retries=2", f"--extra-index-url={CPU_INDEX}"] if for_cpu else []), *lines,
-        ],
+        [sys.executable, "-m", "pip", *how, "--no-deps", "--disable-pip-version-check",
+         "--progress-bar=off", "--no-color", *lines],
         env={**os.environ, "TMPDIR": incoming},  # where there has to be room anyway
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
         check=False,
     )
     if done.returncode:
         raise LearnerError(_explain(done.stdout, target, for_cpu))
+    built = [path.name for path in Path(incoming).glob("*.whl")] if _is_source(lines[0]) else []
+    if any(not name.endswith("-none-any.whl") for name in built):
+        raise LearnerError(f"{built[0]} was built for this machine alone, and is not for others. "
+                           f"Take {lines[0]} out of SOURCES in tools/lock.py.")
 
 
 def _explain(printed, target, for_cpu=False):
