@@ -334,7 +334,7 @@ def test_a_review_is_put_to_several_models_by_name():
 def test_choosing_what_is_trained_and_for_how_many_tasks_shows_what_that_costs():
     prices = {"head": (1_000, 0), "all": (1_000_000, 2_000_000)}
     sliders, view = widgets.chooser(
-        lambda name, tasks: nb06.price_html(prices[name], prices["all"], tasks, 0.75),
+        lambda name, tasks: nb06.price_html(prices, name, tasks, 0.75),
         trained=[*prices], tasks=range(1, 51)).children
     trained, tasks = sliders.children
     tasks.value = 10

@@ -110,20 +110,21 @@ def lora(rows, columns, r, alpha):
                        f"output is multiplied by {alpha} / {r} and added.")
 
 
-def price_html(price, dearest, tasks, accuracy):
+def price_html(prices, name, tasks, accuracy):
     """Return HTML of what so many tasks cost, in bars as long as their share of the dearest.
 
-    `price` and `dearest`, that of training everything, are (parameters trained, 4 bytes each;
-    bytes of activations for a batch).
+    `prices` is {what is trained: (parameters of 4 bytes, bytes of activations for a batch)};
+    `name` is the one shown. Whoever trains less than everything stores one base for all tasks.
     """
-    (trained, kept), (whole, most) = price, dearest
-    shared = 0 if trained == whole else 4 * whole  # one base for all tasks
+    trained, kept = prices[name]
+    whole, most = max(prices.values())
+    shared = 0 if trained == whole else 4 * whole
     costs = {"on disk": (shared + tasks * 4 * trained, tasks * 4 * whole),
              "in training, beside the weights": (12 * trained + kept, 12 * whole + most)}
     bars = "".join(
         '<div style="display:flex;align-items:center;gap:10px;line-height:1.7">'
-        f'<span style="width:220px">{name}</span><div style="width:280px;background:{PALE}">'
+        f'<span style="width:220px">{label}</span><div style="width:280px;background:{PALE}">'
         f'<div style="width:{min(1, cost / full):.1%};height:14px;background:{BLUE}"></div></div>'
-        f"<span>{cost / 1e6:,.0f} MB</span></div>" for name, (cost, full) in costs.items())
+        f"<span>{cost / 1e6:,.0f} MB</span></div>" for label, (cost, full) in costs.items())
     return (f"{bars}<div>{trained:,} parameters are trained for each task; recorded accuracy "
             f"<b>{accuracy:.3f}</b></div>")
