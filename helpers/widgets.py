@@ -69,10 +69,15 @@ def chooser(show, **choices):
     return Playable([ipywidgets.HBox(sliders, layout=_WRAPPED), _view(show, sliders)])
 
 
+def typed(show, text, live=False):
+    """Return a text field and the HTML of `show(text)`, renewed at each key if it is `live`."""
+    field = _text_field(text, "Text", live)
+    return Playable([field, _view(show, [field])])
+
+
 def token_explorer(tokenizer, text):
     """Return a text field and, below it, the pieces that the tokenizer makes of the text."""
-    field = _text_field(text, "Text", live=True)
-    return Playable([field, _view(functools.partial(tokens_html, tokenizer), [field])])
+    return typed(functools.partial(tokens_html, tokenizer), text, live=True)
 
 
 def tokens_html(tokenizer, text):
@@ -140,8 +145,7 @@ def mask_explorer(model, tokenizer, text):
 
     `model` is one for masked language modelling.
     """
-    field = _text_field(text, "Text")
-    return Playable([field, _view(functools.partial(guesses_html, model, tokenizer), [field])])
+    return typed(functools.partial(guesses_html, model, tokenizer), text)
 
 
 @torch.inference_mode()

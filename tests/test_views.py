@@ -10,8 +10,10 @@ from matplotlib.colors import to_hex
 from transformers import AutoModel
 
 from helpers import curves, plots, widgets
+from helpers.entities import scores
+from helpers.entities.spans import Entity, Sentence
 from helpers.paired import Paired
-from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb10, nb11, nb12
+from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb09, nb10, nb11, nb12
 
 
 class Shown(list):
@@ -53,6 +55,9 @@ SIMILAR = torch.tensor([
     [[1.0, 0.9, 0.9], [0.9, 1.0, 0.9], [0.9, 0.9, 1.0]],
     [[1.0, 0.8, 0.4], [0.8, 1.0, 0.6], [0.4, 0.6, 1.0]],
 ])
+TYPES = ("person", "place")
+NAMED = Sentence("Ann left Osk.", (Entity(0, 3, "person"), Entity(9, 12, "place")))
+FOUND = scores.scores([NAMED], [(Entity(0, 3, "person"), Entity(4, 8, "place"))])
 BAG = {"bag": (0.8, 0.7, 0.9)}
 FIGURES = [
     (plots.loss_curves, ({"mine": RUN}, RUN), "mine ends at 0.50; the reference run ends"),
@@ -108,6 +113,14 @@ FIGURES = [
     (nb05.by_seed, ({"BERT": [0.8, 0.9], "bag": [0.6, 0.7]}, "Seeds"), "BERT 0.850, bag 0.650"),
     (nb05.forgetting, ({"before": (2.2, 1.7), "after": (2.0, 1.9)},),
      "arrows from the first. before: 2.20 on reviews, 1.70 on prose; after: 2.00 on reviews, 1."),
+    (nb09.marked, ([NAMED], TYPES, "Names"), "names: [Ann](person) left [Osk](place)."),
+    (nb09.way, (NAMED, ["[CLS]", "ann", "left", "os", "##k", ".", "[SEP]"],
+                [(0, 0), (0, 3), (4, 8), (9, 11), (11, 12), (12, 13), (0, 0)],
+                [(0, 3), (4, 8), (9, 12), (12, 13)], ["B-person", "O", "B-place", "O"],
+                [-100, 1, 0, 3, -100, 0, -100], TYPES), "ann 1; left 0; os 3; ##k -100; . 0"),
+    (nb09.f1_bars, ({"list": {"test": FOUND}}, "Names"), "list: test 0.500"),
+    (nb09.kinds, (FOUND, "Mistakes"), "place: missed 1, invented 1, wrong type 0, wrong border 0"),
+    (nb09.loss, (RUN, RUN, 0.7), "loss over 3 steps: from 0.70 to 0.50"),
     (nb10.ladder, ({"slow": 2.0, "fast": 8.0}, {"fast": 6.0}, "Ladder"),
      "slow 2, fast 8 (predicted 6)"),
     (nb10.accuracy_over_seconds, (
@@ -410,3 +423,22 @@ def test_the_pair_that_is_most_often_confused_is_framed(shown):
     nb12.confusion([[8, 1, 0], [0, 3, 3], [0, 0, 5]], ["late", "broken", "thanks"])
     frame, = shown.figures[-1].axes[0].patches
     assert frame.get_xy() == (1.5, 0.5)
+
+
+def test_names_are_shaded_where_they_stand_also_over_the_end_of_a_line(shown):
+    long = Sentence("word " * 16 + "Osk Bay " + "word " * 4, (Entity(80, 87, "place"),))
+    nb09.marked([NAMED, long], TYPES, "Names")
+    assert [(p.get_x(), p.get_width()) for p in shown.figures[-1].axes[0].patches] == [
+        (0, 3), (9, 3), (80, 3), (0, 3)]
+
+
+def test_typing_a_sentence_shades_the_names_that_are_found_in_it():
+    def find(texts):
+        return [[(Entity(t.index("Osk"), t.index("Osk") + 3, "place"), 0.97)] if "Osk" in t else []
+                for t in texts]
+
+    field, view = nb09.explorer(find, "Near Osk.", TYPES).children
+    assert "Near <mark" in view.value and "Osk <small" in view.value
+    assert "place 0.97" in view.value and nb09.shades(TYPES)["place"] in view.value
+    field.value = "<b>hope</b>"
+    assert "<mark" not in view.value and "&lt;b&gt;hope" in view.value
