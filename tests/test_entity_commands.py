@@ -68,9 +68,14 @@ def test_the_command_reports_trains_tests_and_saves(trained):
 
 
 def test_the_pipeline_loads_the_model_and_answers_in_the_types_names(trained):
-    find = pipeline("token-classification", model=str(trained[0]), aggregation_strategy="simple")
     text = made(SENTENCES[0]).text
-    found = find([text, made(SENTENCES[5]).text])
+    texts = [text, made(SENTENCES[5]).text]
+    find = pipeline("token-classification", model=str(trained[0]), aggregation_strategy="first")
+    assert [[(e["start"], e["end"], e["entity_group"]) for e in row] for row in find(texts)] == [
+        [(e.start, e.end, e.type) for e in row]
+        for row in recognizer.find(*predicting.load(trained[0]), texts)]
+    find = pipeline("token-classification", model=str(trained[0]), aggregation_strategy="simple")
+    found = find(texts)
     assert {each["entity_group"] for row in found for each in row} <= {"firm", "person", "place"}
     assert found[0]
     assert all(text[each["start"] : each["end"]] for each in found[0])

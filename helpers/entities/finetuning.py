@@ -65,7 +65,8 @@ def finetune(options, output, *, progress=True, on_step=None):
     config, origin = classifiers.find(options.model)
     with command.stage("reading the sentences", progress), command.printed_as_options():
         parts, notes = _sentences(options)
-        print(*notes, sep="\n")
+        for note in notes:
+            print(note)
     recipe = _recipe(options, config, len(parts["train"]))
     types = spans.types(parts["train"])
     model, tokenizer = recognizer.load(options.model, config, types,
