@@ -47,7 +47,7 @@ class Sentence:
 
 
 def marked(text, entities):
-    """Return a text with its entities in brackets, such as [Osk](place)."""
+    """Return a text with its entities in brackets, such as `[Osk](place)`."""
     parts, done = [], 0
     for entity in entities:
         parts.append(text[done : entity.start])
