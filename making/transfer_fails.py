@@ -19,11 +19,19 @@ import pandas as pd
 import torch
 from datasets import ClassLabel, Dataset, Features, Value, concatenate_datasets
 from peft import get_peft_model
-from transformers import AutoModelForMaskedLM, set_seed
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    set_seed,
+)
 
 from helpers import batching, checkpoints, frozen, paths, reviews, training
 from helpers.recipes import RECIPES
-from helpers.transfer_fails import DOMAINS, FILE, KEPT, signed
+from helpers.transfer_fails import DOMAINS, FILE, KEPT, REMEDIES, signed
 from making import learning_curve, masking
 from making.learning_curve import given
 from making.sweep import unused
@@ -36,7 +44,6 @@ RATE, HEAD_RATE = RECIPES["fast"].learning_rate, RECIPES["fast"].head_rate
 LORA = {"learning_rate": 30 * RATE, "head_rate": 1 / 3}  # the better one of notebook 06
 TEXTS = 960  # that a model learns from with or without a domain
 WORST = 3  # domains on which remedies are tried
-FEW_OF_DOMAIN = 20
 ADAPTING = {"steps": 40, "learning_rate": 2e-4}
 SHARES = (50, 80, 95, 100)  # per cent of the signatures that stand under a positive review
 SIGNED = 640  # training reviews among which they are
@@ -49,11 +56,12 @@ class Series:
     def __init__(self):
         self.checkpoint, self.tokenizer, self.data = given()
         self.train, self.test = self.data["train"], self.data["test"]
+        self.vectors = {}  # of texts, by the frozen encoder
 
     def network(self, seed, path=None, classes=2):
         """Return a classifier with pretrained weights, no dropout and frozen embeddings."""
         set_seed(seed)
-        model = learning_curve.AutoModelForSequenceClassification.from_pretrained(
+        model = AutoModelForSequenceClassification.from_pretrained(
             path or self.checkpoint.path, num_labels=classes, dtype=torch.float32,
             **training.NO_DROPOUT)
         model.bert.embeddings.requires_grad_(False)
@@ -81,19 +89,42 @@ class Series:
                          strict=True))
         return "".join(str(right[row]) for row in range(len(order)))
 
+    def linear(self, model, rows):
+        """Return the marks on the test reviews of a regression on words or on frozen outputs."""
+        if model == "bag of words":
+            regression = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=1000))
+            learnt, asked = rows["text"][:], self.test["text"][:]
+        else:
+            regression = LogisticRegression(C=10, max_iter=1000)
+            learnt, asked = self.embedded(rows["text"][:]), self.embedded(self.test["text"][:])
+        found = regression.fit(learnt, rows["label"][:]).predict(asked)
+        return "".join(str(int(p == y)) for p, y in zip(found, self.test["label"][:], strict=True))
+
+    def embedded(self, texts):
+        """Return the encoder's mean output for each text; each is computed once."""
+        if fresh := [text for text in dict.fromkeys(texts) if text not in self.vectors]:
+            encoder = AutoModel.from_pretrained(self.checkpoint.path, dtype=torch.float32)
+            self.vectors |= zip(fresh, training.embed(encoder, self.tokenizer, fresh),
+                                strict=True)
+        return torch.stack([self.vectors[text] for text in texts])
+
 
 # Few labels
 
 def few(series, runs):
-    """Yield (what, how it is recorded): a fine-tuned model and LoRA for each count and draw."""
-    for seed, count, name in [*itertools.product(SEEDS, FEW, ("fine-tuned", "LoRA")),
-                              (2, len(series.train), "LoRA")]:
+    """Yield (what, how it is recorded): four models for each number of labels and each draw."""
+    for seed, count, name in [
+            *itertools.product(SEEDS, FEW,
+                               ("bag of words", "frozen encoder", "fine-tuned", "LoRA")),
+            (2, len(series.train), "LoRA")]:
         yield {"model": name, "labels": count, "seed": seed}, trained_on_few
 
 
 def trained_on_few(series, model, labels, seed):
     """Return the marks on the test reviews of a model that learnt from some of the labels."""
     rows = reviews.drawn(series.train, labels, seed)
+    if model in ("bag of words", "frozen encoder"):
+        return {"marks": series.linear(model, rows)}
     recipe = learning_curve.RECIPES["fine-tuned"]
     epochs = max(recipe["epochs"], math.ceil(recipe["steps"] / math.ceil(len(rows) / BATCH)))
     fitted = series.network(seed)
@@ -154,9 +185,7 @@ def remedies(series, runs):
     """Yield what is tried on the domains that lost most with the first seed, with the second."""
     lost = losses(runs.get("domains", []))
     worst = sorted(DOMAINS, key=lost.get, reverse=True)[:WORST]
-    for domain, (start, labelled) in itertools.product(
-            worst, (("bert", FEW_OF_DOMAIN), ("bert-mlm", 0), ("adapted", 0),
-                    ("adapted", FEW_OF_DOMAIN))):
+    for domain, (start, labelled) in itertools.product(worst, REMEDIES):
         yield {"domain": domain, "start": start, "labelled": labelled, "seed": 1}, remedied
 
 
@@ -251,6 +280,9 @@ def chain(series, seed):
     series.fit(first, series.train, seed)
     found = {"pretrained": similar(series, before),
              "reviews": similar(series, first) | {"first": series.marks(first, series.test)}}
+    alone = series.network(seed, classes=topics.features["label"].num_classes)
+    series.fit(alone, topics, seed, epochs=2)
+    found["messages alone"] = {"second": series.marks(alone, messages("test"))}
     for name in KEPT:
         a = copy.deepcopy(first)
         b = series.network(seed, classes=topics.features["label"].num_classes)
