@@ -11,7 +11,8 @@ from tools import run
 
 ENTRY = re.compile(r"^- \*\*(.+?)\*\* \((\d\d)\): (.+)$", re.M)
 NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
-CORE = ("00", "01", "02", "03", "04", "05", "06", "07", "10", "11", "12", "13")  # in reading order
+CORE = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "10", "11", "12",
+        "13")  # in reading order
 
 
 def glossary(text):
