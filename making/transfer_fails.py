@@ -292,9 +292,11 @@ def chain(series, seed):
             options |= {"learning_rate": RATE / 5, "head_rate": 5 * HEAD_RATE}
         elif name == "four layers frozen":
             options |= {"below": 4}
-        elif name == "LoRA":
+        elif name.startswith("LoRA"):
             get_peft_model(b, lora_config(8))
-            options |= LORA
+            b.bert.pooler.requires_grad_(True)  # as in every other way, the head is trained
+            rate = float(name.split()[-1])
+            options |= {"learning_rate": rate, "head_rate": HEAD_RATE * RATE / rate}
         elif name == "replay":
             of_first = frozen.loader(series.outputs(a, series.train), BATCH, train=True, seed=seed)
             batches = itertools.chain.from_iterable(itertools.repeat(of_first))
