@@ -23,7 +23,9 @@ def curve(accuracies, title, chance=0.5, levels=()):
             axes.plot([count] * len(each), each, ".", color=line.get_color(), ms=4, alpha=0.6)
         said.append(f"{name}: " + plots.listed({n: f"{m:.2f}" for n, m in means.items()}))
     for level, name in (*levels, (chance, "guessing")):
-        plots.mark_level(axes, level, name)
+        axes.axhline(level, color=GREY, lw=1.2, ls="--")
+        axes.annotate(name, (0.01, level), xytext=(0, 4), textcoords="offset points", color=GREY,
+                      xycoords=("axes fraction", "data"))
     counts = sorted({count for by_count in accuracies.values() for count in by_count})
     axes.set_xscale("log")
     shown = [n for n in counts if n in (16, 32, 64, 200, 400, 800)] + [counts[-1]]
@@ -72,8 +74,8 @@ def cosines(scores, same, title):
     ends = np.linspace(min(-0.1, *(np.min(each) for each in scores.values())), 1, 34)
     for axes, (name, each) in zip(np.atleast_1d(rows), scores.items(), strict=True):
         each = np.asarray(each)
-        for of, which in (("the same", same), ("not the same", ~same)):
-            axes.hist(each[which], bins=ends, alpha=0.7, label=f"pairs that ask {of}")
+        for of, which in (("the same question twice", same), ("two different ones", ~same)):
+            axes.hist(each[which], bins=ends, alpha=0.7, label=of)
         axes.set_ylabel("pairs")
         axes.set_title(name, fontsize=10.5, weight="normal")
         axes.grid(visible=False)
