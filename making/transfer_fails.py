@@ -371,8 +371,8 @@ def main(arguments=None):
     """Record the sections that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m making.transfer_fails",
                                      description=__doc__.partition("\n")[0])
-    parser.add_argument("sections", nargs="*", choices=SECTIONS, default=list(SECTIONS))
-    record(parser.parse_args(arguments).sections)
+    parser.add_argument("sections", nargs="*", choices=SECTIONS, help="without any, all")
+    record(parser.parse_args(arguments).sections or list(SECTIONS))
 
 
 if __name__ == "__main__":

@@ -132,6 +132,16 @@ def test_the_pairs_are_no_reviews_and_each_test_has_both_verdicts():
 
 # What was recorded
 
+@pytest.mark.parametrize(("arguments", "sections"), [([], [*making.SECTIONS]), (["few"], ["few"])])
+def test_the_command_records_the_sections_that_it_is_given_or_all(
+    monkeypatch, arguments, sections
+):
+    recorded = []
+    monkeypatch.setattr(making, "record", recorded.extend)
+    making.main(arguments)
+    assert recorded == sections
+
+
 def test_every_training_is_recorded_once():
     empty = making.Series.__new__(making.Series)
     empty.train = range(1600)
