@@ -371,8 +371,11 @@ def main(arguments=None):
     """Record the sections that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m making.transfer_fails",
                                      description=__doc__.partition("\n")[0])
-    parser.add_argument("sections", nargs="*", choices=SECTIONS, help="without any, all")
-    record(parser.parse_args(arguments).sections or list(SECTIONS))
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; without any, all")
+    sections = parser.parse_args(arguments).sections or list(SECTIONS)
+    if unknown := set(sections) - set(SECTIONS):
+        parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    record(sections)
 
 
 if __name__ == "__main__":
