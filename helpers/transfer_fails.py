@@ -16,7 +16,7 @@ DOMAINS = ("apps", "books", "clothing", "electronics", "films", "hotels", "house
            "restaurants", "services")
 # How a second task is learnt after a first one.
 KEPT = ("all weights", "a fifth of the rate", "four layers frozen", "LoRA at 3e-3", "LoRA at 1e-3",
-        "replay")
+        "LoRA, pooler frozen", "replay")
 # What is tried on a missing domain: where the training begins, and labels of it that are added.
 REMEDIES = {("bert", 20): "20 labels", ("bert-mlm", 0): "start at bert-mlm",
             ("adapted", 0): "bert-mlm, adapted", ("adapted", 20): "adapted, 20 labels"}

@@ -294,8 +294,8 @@ def chain(series, seed):
             options |= {"below": 4}
         elif name.startswith("LoRA"):
             get_peft_model(b, lora_config(8))
-            b.bert.pooler.requires_grad_(True)  # as in every other way, the head is trained
-            rate = float(name.split()[-1])
+            b.bert.pooler.requires_grad_("frozen" not in name)  # peft trains the classifier alone
+            rate = 1e-3 if name.endswith("1e-3") else LORA["learning_rate"]
             options |= {"learning_rate": rate, "head_rate": HEAD_RATE * RATE / rate}
         elif name == "replay":
             of_first = frozen.loader(series.outputs(a, series.train), BATCH, train=True, seed=seed)

@@ -96,7 +96,7 @@ def kept(learnt, held, title, before, alone):
     """
     _, axes = plots.new(height=4.2)
     said = []
-    for (name, second), marker in zip(learnt.items(), "osD^v", strict=False):
+    for (name, second), marker in zip(learnt.items(), "osD^vP*X", strict=False):
         line, = axes.plot(np.mean(second), np.mean(held[name]), marker, ms=10, mec="white",
                           label=name, ls="none")
         axes.plot(second, held[name], marker, ms=4, color=line.get_color(), alpha=0.5)
