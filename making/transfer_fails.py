@@ -158,9 +158,8 @@ def learnt_from(series, without, seed, labelled=0):
 
 def domains(series, runs):
     """Yield the training on all domains and the ten without one."""
-    for seed in SEEDS[:2]:
-        for without in (None, *DOMAINS):
-            yield {"without": without, "seed": seed}, trained_without
+    for seed, without in itertools.product(SEEDS, (None, *DOMAINS)):
+        yield {"without": without, "seed": seed}, trained_without
 
 
 def trained_without(series, without, seed):
