@@ -17,6 +17,8 @@ _STARTS = ("start", "start_offset", "startOffset", "begin", "from")
 _ENDS = ("end", "end_offset", "endOffset", "stop", "to")
 _TYPES = ("type", "label", "labels", "entity", "entity_group", "tag", "class")
 _HALF = re.compile("[\ud800-\udfff]")
+_BLANKS = re.compile(r"\s*")
+_LIST_OF_RECORDS = re.compile(r"\[\s*[{\[\]]")  # and not a record, as spaCy's ["Hi", {…}] is
 
 
 def values(text, name):
@@ -25,9 +27,10 @@ def values(text, name):
     Raises LearnerError, with the line, where it is no JSON.
     """
     decoder, place, inside = json.JSONDecoder(), 0, False
+    line, counted = 1, 0  # the line of the place up to which line ends are counted
     while True:
-        place = re.compile(r"\s*").match(text, place).end()
-        if text[place : place + 1] == "[" and not inside and _is_list_of_records(text[place:]):
+        place = _BLANKS.match(text, place).end()
+        if not inside and _LIST_OF_RECORDS.match(text, place):
             inside, place = True, place + 1
         elif inside and text[place : place + 1] == ",":
             place += 1
@@ -44,13 +47,9 @@ def values(text, name):
                 raise _no_json(name, text, error.pos, error.msg) from None
             except RecursionError:
                 raise _no_json(name, text, place, "it goes too deep") from None
-            yield value, text.count("\n", 0, place) + 1
+            line, counted = line + text.count("\n", counted, place), place
+            yield value, line
             place = end
-
-
-def _is_list_of_records(text):
-    """Say whether a list holds records, and is not itself one, as spaCy's ["Hi", {…}] is."""
-    return re.match(r"\[\s*(\{|\[|\])", text) is not None
 
 
 def _no_json(name, text, place, reason):
