@@ -9,11 +9,12 @@ import csv
 import json
 import random
 import re
+from collections import Counter
 
 from helpers import paths
 
 FOLDER = paths.ROOT / "data" / "entities"
-MARK = re.compile(r"\[([^\[\]]+)\]\((person|place|organization|product)\)")
+MARK = re.compile(r"\[([^\[\]]+)\]\(([^()]+)\)")
 LARGEST = 30  # sentences that share names, at most, where validation and test take them
 SIZES = {"test": 300, "validation": 180, "test_seen": 180}
 
@@ -87,12 +88,13 @@ def split(rows):
                      and len(splits[name]) + len(group) <= SIZES[name]), "train")
         splits[name] += group
     draw.shuffle(splits["train"])
+    rows_with = Counter(name for row in splits["train"] for name in names(row))
     for row in list(splits["train"]):
-        others = [r for r in splits["train"] if r is not row]
-        if len(splits["test_seen"]) < SIZES["test_seen"] and names(row) <= set().union(
-                *map(names, others)):
+        if len(splits["test_seen"]) < SIZES["test_seen"] and all(
+                rows_with[name] > 1 for name in names(row)):
             splits["train"].remove(row)
             splits["test_seen"].append(row)
+            rows_with.subtract(names(row))
     return splits
 
 

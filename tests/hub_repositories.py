@@ -11,6 +11,8 @@ import json
 import shutil
 
 from hub_api import Repository
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from helpers import checkpoints
 
@@ -123,3 +125,18 @@ def tensors_of(name):
     state = GPT2LMHeadModel(GPT2Config(**GPT2_CONFIG)).transformer.state_dict()
     mask = torch.ones(1, 1, GPT2_CONFIG["n_ctx"], GPT2_CONFIG["n_ctx"]).tril()
     return state | {f"h.{i}.attn.bias": mask.clone() for i in range(GPT2_CONFIG["n_layer"])}
+
+
+def cased_bert(folder, pieces):
+    """Save a tiny BERT and its tokenizer, which has the special tokens and these pieces."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {piece: number for number, piece in enumerate([*special, *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=512, pad_token="[PAD]", unk_token="[UNK]",
+        cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]").save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2,
+                         num_attention_heads=2, intermediate_size=16)).save_pretrained(folder)

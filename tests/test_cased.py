@@ -7,13 +7,12 @@ vocabulary of letters and some words with capitals, and a tiny BERT.
 import re
 import string
 
+import hub_repositories
 import nbformat
 import pytest
 from hub import LocalHub
 from hub_api import Repository
 from test_multilingual import python
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from tools import run
 
@@ -47,17 +46,7 @@ def source():
 def hub(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cased")
     letters = [prefix + c for prefix in ("", "##") for c in string.ascii_letters + string.digits]
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = {piece: i for i, piece in enumerate([*special, *letters, *string.punctuation])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=512, pad_token="[PAD]", unk_token="[UNK]",
-        cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]").save_pretrained(folder)
-    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2,
-                         num_attention_heads=2, intermediate_size=16)).save_pretrained(folder)
+    hub_repositories.cased_bert(folder, [*letters, *string.punctuation])
     name, revision = re.search(r'CASED, REVISION = "(\S+)", "([0-9a-f]{40})"', source).groups()
     with LocalHub({name: Repository(revision, folder)}) as local:
         yield local

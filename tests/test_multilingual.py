@@ -9,13 +9,12 @@ import re
 import subprocess
 import sys
 
+import hub_repositories
 import nbformat
 import pandas as pd
 import pytest
 from hub import LocalHub
 from hub_api import Repository
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from helpers import paths
 from tools import run
@@ -47,18 +46,8 @@ def cell():
 @pytest.fixture(scope="module")
 def hub(cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("multilingual")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = sorted(set(re.findall(r"\w+|\.", " ".join(text for text, _ in TEXTS))))
-    vocabulary = {word: number for number, word in enumerate([*special, *words])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=512, pad_token="[PAD]", unk_token="[UNK]",
-        cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]").save_pretrained(folder)
-    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2,
-                         num_attention_heads=2, intermediate_size=16)).save_pretrained(folder)
+    hub_repositories.cased_bert(folder, words)
     revision = re.search(r'"revision": "([0-9a-f]{40})"', cell)[1]
     with LocalHub({NAME: Repository(revision, folder)}) as local:
         yield local
