@@ -13,7 +13,20 @@ from helpers import curves, plots, widgets
 from helpers.entities import scores
 from helpers.entities.spans import Entity, Sentence
 from helpers.paired import Paired
-from helpers.plots import nb01, nb02, nb03, nb04, nb05, nb06, nb07, nb09, nb10, nb11, nb12
+from helpers.plots import (
+    nb01,
+    nb02,
+    nb03,
+    nb04,
+    nb05,
+    nb06,
+    nb07,
+    nb08,
+    nb09,
+    nb10,
+    nb11,
+    nb12,
+)
 
 
 class Shown(list):
@@ -106,6 +119,17 @@ FIGURES = [
     (nb07.sweep, ({1e-4: [0.9, 0.8], 1e-2: [0.5, 0.5]}, 200), "1e-04 0.850, 1e-02 0.500"),
     (plots.differences, ({"seed 0": Paired(10, 34, 400)}, "Pairs"), "seed 0 +6.0 (+2.8 to +9.2)"),
     (nb07.confusions, ({"plain": [[19, 0], [1, 0]]},), "of 1 positive 0 found, of 19 negative 0"),
+    (nb08.curve, ({"bag": {16: [0.5, 0.6], 64: [0.7]}}, "Curve", 0.5, [(0.6, "no label")]),
+     "bag: 16 0.55, 64 0.70"),
+    (nb08.matrix, ([[0.9, 0.7], [0.6, 0.8]], ["films", "books"], "Grid"),
+     "films: 0.90, 0.70; books: 0.60, 0.80"),
+    (nb08.cosines, ({"before": [0.9, 0.1, 0.8], "after": [0.5, 0.4, 0.3]}, [1, 0, 1], "Spread"),
+     "before: mean 0.85 and 0.10; after: mean 0.40 and 0.40"),
+    (nb08.kept, ({"all": [0.8, 0.7], "LoRA": [0.6]}, {"all": [0.5, 0.6], "LoRA": [0.9]}, "Kept",
+                 0.9, 0.8), "all 0.75 and 0.55, LoRA 0.60 and 0.90. Before it was 0.90"),
+    (nb08.planted, ({"bag": {"right": {50: 0.7, 100: 0.9}, "wrong": {50: 0.7, 100: 0.1},
+                             "none": {50: 0.7, 100: 0.6}}}, "Planted"),
+     "bag, right: 50 % 0.70, 100 % 0.90; bag, wrong: 50 % 0.70, 100 % 0.10"),
     (nb05.surprise, (["So", "it", "goes"], [0.5, 0.25], "Costs"),
      "in nats: it 0.7, goes 1.4. The mean is 1.04."),
     (nb05.kept_tokens, ({"sure": [9.0, 0, 0, 0], "unsure": [0.0, 0, 0, 0]}, (0.5, 1, 9), 2, 0.8),
