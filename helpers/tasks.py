@@ -206,7 +206,7 @@ class Labels:
     def strata(self, labels):
         """Return a number for each text: its rarest label, or one for none."""
         there = self.matrix(labels)
-        order = there.sum(0).argsort()
+        order = there.sum(0).argsort(kind="stable")
         return np.where(there.any(1), order[there[:, order].argmax(1)], len(self.names))
 
 

@@ -24,6 +24,9 @@ ONE_LINE = {
     "12": ('texts.load("runs/messages.csv", label="queue", drop_empty=True)', "_mine"),
 }
 named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+named_and_marked = pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=[] if path.name[:2] in SHORT else pytest.mark.slow)
+    for path in LESSONS])
 
 
 @named
@@ -131,7 +134,7 @@ def code_cells(notebook):
     return [c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c)]
 
 
-@named
+@named_and_marked
 def test_every_cell_can_be_run_twice(path, with_sixty_texts, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     first, stored = [], code_cells(notebook)
