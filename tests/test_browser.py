@@ -11,6 +11,7 @@ import tarfile
 import time
 
 import browser
+import marking
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     reason="no Chromium here, so no browser tests: install it, or set CHROMIUM to its path",
 )
 NOTEBOOKS = {path.name[:2]: path for path in run.chosen()}
+ALWAYS = ("01", "02")  # the others are opened with -m slow
 OPENING = 4  # so many code cells of each notebook are run
 WIDGETS = {}  # notebook: the cells that show one
 for _number, _path in NOTEBOOKS.items():
@@ -69,7 +71,7 @@ def red(cell):
     return sum(o.output_type == "error" or o.get("name") == "stderr" for o in cell.outputs)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS.values(), ids=lambda path: path.stem)
+@marking.each(NOTEBOOKS.values(), ALWAYS)
 def test_a_notebook_opened_in_the_browser_shows_what_is_stored_and_starts(path, lab, page):
     notebook = browser.Notebook(page, lab, path.name)
     stored = nbformat.read(path, as_version=4).cells
@@ -92,9 +94,9 @@ def test_a_notebook_opened_in_the_browser_shows_what_is_stored_and_starts(path, 
     assert notebook.problems == []
 
 
-@pytest.mark.parametrize(
-    ("number", "index"), [(n, i) for n, cells in WIDGETS.items() for i in cells]
-)
+@pytest.mark.parametrize(("number", "index"), [
+    pytest.param(number, index, marks=[] if number in ALWAYS else pytest.mark.slow)
+    for number, cells in WIDGETS.items() for index in cells])
 def test_a_widget_run_in_the_browser_is_drawn(number, index, lab, page):
     notebook = browser.Notebook(page, lab, NOTEBOOKS[number].name)
     play(notebook, index)

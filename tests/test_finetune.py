@@ -362,9 +362,9 @@ def test_a_loss_that_is_not_finite_is_no_success(recipe, texts, tiny, tmp_path, 
 
 def test_a_loss_far_above_that_of_guessing_is_no_success(texts, tmp_path, capsys):
     output = tmp_path / "m"
-    assert run(texts, output, "--learning-rate", "10", "--epochs", "1") == 2
+    assert run(texts, output, "--learning-rate", "1", "--epochs", "1") == 2
     said = capsys.readouterr().err
-    assert "has diverged, so nothing is saved. Choose a lower --learning-rate than 10." in said
+    assert "has diverged, so nothing is saved. Choose a lower --learning-rate than 1." in said
     assert not (output / "model.safetensors").exists()
 
 

@@ -5,6 +5,7 @@ import functools
 import json
 
 import lesson_lint
+import marking
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
@@ -24,9 +25,6 @@ ONE_LINE = {
     "12": ('texts.load("runs/messages.csv", label="queue", drop_empty=True)', "_mine"),
 }
 named = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-named_and_marked = pytest.mark.parametrize("path", [
-    pytest.param(path, id=path.stem, marks=[] if path.name[:2] in SHORT else pytest.mark.slow)
-    for path in LESSONS])
 
 
 @named
@@ -134,7 +132,7 @@ def code_cells(notebook):
     return [c for c in notebook.cells if c.cell_type == "code" and COLAB not in tags(c)]
 
 
-@named_and_marked
+@marking.each(LESSONS, SHORT)
 def test_every_cell_can_be_run_twice(path, with_sixty_texts, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     first, stored = [], code_cells(notebook)
