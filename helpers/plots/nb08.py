@@ -22,10 +22,9 @@ def curve(accuracies, title, chance=0.5, levels=()):
         for count, each in by_count.items():
             axes.plot([count] * len(each), each, ".", color=line.get_color(), ms=4, alpha=0.6)
         said.append(f"{name}: " + plots.listed({n: f"{m:.2f}" for n, m in means.items()}))
-    for level, name in (*levels, (chance, "guessing")):
-        axes.axhline(level, color=GREY, lw=1.2, ls="--")
-        axes.annotate(name, (0.01, level), xytext=(0, 4), textcoords="offset points", color=GREY,
-                      xycoords=("axes fraction", "data"))
+    for level, name in levels:
+        _level_named_at_the_left(axes, level, name)
+    plots.mark_level(axes, chance, "guessing")
     counts = sorted({count for by_count in accuracies.values() for count in by_count})
     axes.set_xscale("log")
     shown = [n for n in counts if n in (16, 32, 64, 200, 400, 800)] + [counts[-1]]
@@ -101,7 +100,7 @@ def kept(learnt, held, title, before, alone):
                           label=name, ls="none")
         axes.plot(second, held[name], marker, ms=4, color=line.get_color(), alpha=0.5)
         said.append(f"{name} {np.mean(second):.2f} and {np.mean(held[name]):.2f}")
-    plots.mark_level(axes, before, "reviews, before the messages")
+    _level_named_at_the_left(axes, before, "reviews, before the messages")
     axes.axvline(alone, color=GREY, lw=1.2, ls="--")
     axes.annotate("messages alone", (alone, 0.03), xycoords=("data", "axes fraction"),
                   xytext=(-5, 0), textcoords="offset points", color=GREY, ha="right")
@@ -135,3 +134,9 @@ def planted(results, title):
     figure.suptitle(title, x=0.01, ha="left")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plots.show(figure, f"Accuracy by the reliability of the signature. {'; '.join(said)}.")
+
+
+def _level_named_at_the_left(axes, level, name):
+    axes.axhline(level, color=GREY, lw=1.2, ls="--")
+    axes.annotate(name, (0.01, level), xytext=(0, 4), textcoords="offset points", color=GREY,
+                  xycoords=("axes fraction", "data"))
