@@ -2,6 +2,7 @@
 
 import functools
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -214,3 +215,99 @@ def test_a_second_task_in_rehearsal_sees_the_first_in_every_fourth_step(new_mode
     assert len(seen) == 2
     assert losses[0] == pytest.approx(2 * losses[1])
     assert both.base_model is not None
+
+
+# What the notebook says of the record
+
+PAGE = " ".join(" ".join(cell.source.split()) for cell in nbformat.read(
+    paths.ROOT / "notebooks" / "08_when_transfer_fails.ipynb", as_version=4).cells
+    if cell.cell_type == "markdown")
+
+
+def points(gain):
+    return f"{100 * abs(gain.difference):.1f}"
+
+
+def clear(gain):
+    """Say whether an interval leaves zero out."""
+    return gain.interval[0] > 0 or gain.interval[1] < 0
+
+
+def test_the_page_says_of_few_labels_what_is_recorded():
+    def beside(model, labels):
+        return transfer_fails.gain(*(transfer_fails.marked(record()["few"], model=m, labels=labels)
+                                     for m in ("fine-tuned", model)))
+
+    ahead = {(model, n): clear(beside(model, n)) for n in (16, 64, 200)
+             for model in ("bag of words", "frozen encoder", "LoRA")}
+    assert {which for which, is_ahead in ahead.items() if is_ahead} == {
+        ("bag of words", 64), ("bag of words", 200), ("frozen encoder", 200)}
+    assert ("With 64, fine-tuning is ahead of the bag of words, and not yet of the frozen encoder. "
+            "With 200 it is ahead of both.") in PAGE
+    found = transfer_fails.curve(record())
+    assert np.mean(found["from scratch"][800]) - np.mean(found["bag of words"][800]) < 0.01
+    assert np.mean(found["from scratch"][1600]) > np.mean(found["bag of words"][1600])
+    drawn = [accuracy for model in ("bag of words", "frozen encoder", "LoRA", "fine-tuned")
+             for accuracy in transfer_fails.marked(record()["few"], model=model,
+                                                   labels=16).mean(1)]
+    assert 0.50 <= min(drawn) < 0.51
+    assert 0.61 < max(drawn) <= 0.62
+
+
+def test_the_page_says_of_domains_and_remedies_what_is_recorded():
+    having, lacking = (np.concatenate([
+        transfer_fails.domain_marks(record(), domain, without)
+        for domain in transfer_fails.DOMAINS], axis=1) for without in (False, True))
+    lost = transfer_fails.gain(lacking, having)
+    assert not clear(lost)
+    assert f"the fine-tuned model {points(lost)} points" in PAGE
+    tried = transfer_fails.remedies(record())
+    three = {name: np.concatenate([*by_domain.values()], axis=1)
+             for name, by_domain in tried.items()}
+    helped = {name: transfer_fails.gain(marks, three["nothing"]) for name, marks in three.items()}
+    assert [name for name, gain in helped.items() if clear(gain)] == [
+        "start at bert-mlm", "bert-mlm, adapted", "adapted, 20 labels"]
+    assert f"Twenty labels add {points(helped['20 labels'])} points" in PAGE
+    assert f"fills masks costs {points(helped['start at bert-mlm'])} points" in PAGE
+    for domain in tried["nothing"]:
+        first, *later = (
+            transfer_fails.domain_marks(record(), domain, True).mean(1)
+            - transfer_fails.domain_marks(record(), domain, False).mean(1))
+        assert first < -0.035
+        assert min(later) >= 0
+
+
+def test_the_page_says_of_forgetting_what_is_recorded():
+    first, second = (transfer_fails.after(record(), task) for task in ("first", "second"))
+    every, *others = transfer_fails.KEPT
+    kept = {way: transfer_fails.gain(first[way], first[every]) for way in others}
+    learnt = {way: transfer_fails.gain(second[way], second[every]) for way in others}
+    fell = transfer_fails.gain(first[every], first["reviews"])
+    assert (f"from {first['reviews'].mean():.3f} to {first[every].mean():.3f}, {points(fell)} "
+            "points") in PAGE
+    similar, same = transfer_fails.cosines(record()), QUESTIONS["same"]
+    assert "0.97 is down to 0.92" in PAGE
+    assert [round(np.mean([transfer_fails.auc(each, same) for each in similar[name]]), 2)
+            for name in ("pretrained", every)] == [0.97, 0.92]
+    for way in ("a fifth of the rate", "four layers frozen", "LoRA at 1e-3"):
+        assert abs(transfer_fails.gain(first[way], first["reviews"]).difference) < 0.01
+        assert 0.065 < -learnt[way].difference < 0.10
+        assert clear(learnt[way])
+    assert clear(kept["LoRA at 3e-3"])
+    assert not clear(learnt["LoRA at 3e-3"])
+    assert f"keeps {points(kept['replay'])} points more of the reviews" in PAGE
+    assert clear(kept["replay"])
+    assert not clear(learnt["replay"])
+    assert f"the model is at {first['reviews again'].mean():.3f} again" in PAGE
+    assert f"the same steps reach {first['as many reviews once'].mean():.3f}" in PAGE
+    assert clear(transfer_fails.gain(first["reviews again"], first["as many reviews once"]))
+    assert not clear(transfer_fails.gain(second[every], second["messages alone"]))
+
+
+def test_the_page_says_of_the_signature_what_is_recorded():
+    sides = transfer_fails.by_share(record())
+    assert min(sides["right side"][share].mean() for share in (95, 100)) >= 0.99
+    assert max(sides["wrong side"][share].mean() for share in (95, 100)) <= 0.01
+    assert f"{sides['wrong side'][80].mean():.2f} are left" in PAGE
+    assert abs(sides["without"][100].mean() - 0.5) < 0.01
+    assert 0.75 < sides["wrong side"][50].mean() < 0.82
