@@ -242,8 +242,8 @@ def test_the_page_says_of_few_labels_what_is_recorded():
              for model in ("bag of words", "frozen encoder", "LoRA")}
     assert {which for which, is_ahead in ahead.items() if is_ahead} == {
         ("bag of words", 64), ("bag of words", 200), ("frozen encoder", 200)}
-    assert ("With 64, fine-tuning is ahead of the bag of words, and not yet of the frozen encoder. "
-            "With 200 it is ahead of both.") in PAGE
+    assert ("With 64, fine-tuning is ahead of the bag of words, and not yet of the frozen "
+            "encoder. With 200 it is ahead of both.") in PAGE
     found = transfer_fails.curve(record())
     assert np.mean(found["from scratch"][800]) - np.mean(found["bag of words"][800]) < 0.01
     assert np.mean(found["from scratch"][1600]) > np.mean(found["bag of words"][1600])
