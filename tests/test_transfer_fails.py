@@ -260,7 +260,7 @@ def test_the_page_says_of_domains_and_remedies_what_is_recorded():
         for domain in transfer_fails.DOMAINS], axis=1) for without in (False, True))
     lost = transfer_fails.gain(lacking, having)
     assert not clear(lost)
-    assert f"the fine-tuned model {points(lost)} points" in PAGE
+    assert f"{points(lost)} points for the fine-tuned model" in PAGE
     tried = transfer_fails.remedies(record())
     three = {name: np.concatenate([*by_domain.values()], axis=1)
              for name, by_domain in tried.items()}
