@@ -359,12 +359,12 @@ def run(repositories, kind, number):
 
 
 @contextlib.contextmanager
-def outcomes(repositories):
-    """Yield {kind: futures of its outcomes}, all cases under way."""
+def outcomes(repositories, kinds=tuple(KINDS)):
+    """Yield {kind: futures of its outcomes}, all cases of these kinds under way."""
     pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"))
     try:
-        yield {kind: [pool.submit(run, repositories, kind, i) for i in range(len(cases))]
-               for kind, cases in KINDS.items()}
+        yield {kind: [pool.submit(run, repositories, kind, i) for i in range(len(KINDS[kind]))]
+               for kind in kinds}
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -19,13 +19,21 @@ def repositories(tmp_path_factory):
     return hub_repositories.make(tmp_path_factory.mktemp("hub") / "files")
 
 
+ALWAYS = ("cut in the middle", "cut, and ranges are ignored", "404, a file is not there",
+          "truncated, its length too", "no Content-Length", "the login page of a network",
+          "connection refused", "damaged in the cache")  # the other kinds with -m slow
+
+
 @pytest.fixture(scope="module")
-def outcomes(repositories):
-    with hub_faults.outcomes(repositories) as futures:
+def outcomes(repositories, request):
+    asked = {item.callspec.params.get("kind") for item in request.session.items
+             if hasattr(item, "callspec")}
+    with hub_faults.outcomes(repositories, [kind for kind in KINDS if kind in asked]) as futures:
         yield futures
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [
+    pytest.param(kind, marks=[] if kind in ALWAYS else pytest.mark.slow) for kind in KINDS])
 def test_a_fault_ends_in_a_download_or_a_clear_message(kind, outcomes):
     found = [future.result() for future in outcomes[kind]]
     assert len(found) >= 5

@@ -10,7 +10,8 @@ from making import learning_curve as making
 STORED = json.loads(learning_curve.FILE.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("model", ["bag of words", "frozen encoder", "fine-tuned"])
+@pytest.mark.parametrize("model", [
+    "bag of words", "frozen encoder", pytest.param("fine-tuned", marks=pytest.mark.slow)])
 def test_a_small_part_of_the_curve_comes_out_as_it_is_recorded(model, checkpoint, tokenizer, data):
     right = making.correct(model, checkpoint, tokenizer, making.drawn(data["train"], 50, 0),
                            data["test"], 0)

@@ -47,7 +47,8 @@ def serious(tab, rules=()):
             if one["impact"] in ("serious", "critical") for node in one["nodes"][:3]]
 
 
-@pytest.mark.parametrize("kind", ["lessons", "documents", "api"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("lessons", marks=pytest.mark.slow), "documents", "api"])
 def test_on_no_page_is_a_serious_finding_of_axe_an_error_or_a_foreign_request(
     kind, built, served, chromium
 ):
