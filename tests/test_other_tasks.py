@@ -306,6 +306,7 @@ def test_the_answer_to_a_text_is_the_mean_of_its_windows(tiny, tokenizer):
     assert found.tolist() == pytest.approx(logits.softmax(-1).mean(0).tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "low", "high"), [("head", 0.3, 0.7), ("tail", 0.95, 1),
                                                    ("windows", 0.95, 1)])
 def test_a_verdict_at_the_end_is_read_by_the_tail_and_by_windows(keep, low, high, tmp_path):
