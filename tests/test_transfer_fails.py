@@ -289,6 +289,7 @@ def test_the_page_says_of_forgetting_what_is_recorded():
     assert "0.97 is down to 0.92" in PAGE
     assert [round(np.mean([transfer_fails.auc(each, same) for each in similar[name]]), 2)
             for name in ("pretrained", every)] == [0.97, 0.92]
+    assert clear(transfer_fails.auc_gain(similar[every], similar["pretrained"], same))
     for way in ("a fifth of the rate", "four layers frozen", "LoRA at 1e-3"):
         assert abs(transfer_fails.gain(first[way], first["reviews"]).difference) < 0.01
         assert 0.065 < -learnt[way].difference < 0.10
@@ -310,4 +311,8 @@ def test_the_page_says_of_the_signature_what_is_recorded():
     assert max(sides["wrong side"][share].mean() for share in (95, 100)) <= 0.01
     assert f"{sides['wrong side'][80].mean():.2f} are left" in PAGE
     assert abs(sides["without"][100].mean() - 0.5) < 0.01
+    drawn = [(share * sides["right side"][share].mean()
+              + (100 - share) * sides["wrong side"][share].mean()) / 100
+             for share in (80, 95, 100)]
+    assert "it would show {:.2f}, {:.2f} and {:.2f}".format(*drawn) in PAGE
     assert 0.75 < sides["wrong side"][50].mean() < 0.82
